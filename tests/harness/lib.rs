@@ -1,0 +1,1 @@
+//! The harness: a simulated disk, a model, damage, real processes.
