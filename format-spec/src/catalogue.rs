@@ -1,0 +1,104 @@
+//! The catalogue: which collections a store has and in which directory each lies. Replacing it by one rename is the
+//! only way in which collections appear, disappear or change places.
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{self, hex};
+use crate::limits::FORMAT_VERSION;
+use crate::names::check_name;
+use crate::{Digest, Flaw, Id};
+
+/// What the `format` member of a catalogue says.
+pub const CATALOGUE_FORMAT: &str = "siltstone catalogue";
+const STRUCTURE: &str = "catalogue";
+
+/// The content of `catalogue.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Catalogue {
+    /// [`CATALOGUE_FORMAT`].
+    pub format: String,
+    /// Format version, 1.
+    pub version: u32,
+    /// Random identity of the store.
+    #[serde(with = "hex")]
+    pub store: Id,
+    /// Counts the catalogues of this store from 1.
+    pub generation: u64,
+    /// The collections, sorted by name.
+    pub collections: Vec<CatalogueEntry>,
+}
+
+/// A collection of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CatalogueEntry {
+    /// Its name.
+    pub name: String,
+    /// Its random identity; its directory is `collections/` and these 32 hex digits.
+    #[serde(with = "hex")]
+    pub collection: Id,
+}
+
+impl Catalogue {
+    /// The catalogue of a new store.
+    pub fn empty(store: Id) -> Self {
+        let (format, version) = (CATALOGUE_FORMAT.to_owned(), FORMAT_VERSION);
+        Self { format, version, store, generation: 1, collections: Vec::new() }
+    }
+
+    /// The bytes of the file.
+    ///
+    /// # Errors
+    /// The value cannot be written as JSON.
+    pub fn encode(&self) -> Result<Vec<u8>, String> {
+        document::seal(self)
+    }
+
+    /// The catalogue in `bytes`, and its digest.
+    ///
+    /// # Errors
+    /// A [`Flaw`] when it is damaged, of a newer version, or names something that cannot be.
+    pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
+        let (catalogue, digest) = document::open::<Self>(STRUCTURE, bytes)?;
+        check_format(STRUCTURE, bytes, (&catalogue.format, CATALOGUE_FORMAT), catalogue.version)?;
+        for pair in catalogue.collections.windows(2) {
+            if let [a, b] = pair
+                && a.name >= b.name
+            {
+                return Err(member(STRUCTURE, bytes, "collections", "names sorted and different", &b.name));
+            }
+        }
+        for entry in &catalogue.collections {
+            if let Err(reason) = check_name(&entry.name) {
+                return Err(member(STRUCTURE, bytes, "collections", &reason, &entry.name));
+            }
+        }
+        Ok((catalogue, digest))
+    }
+}
+
+/// Checks the two members with which every document begins.
+pub(crate) fn check_format(
+    structure: &'static str,
+    bytes: &[u8],
+    (found, expected): (&str, &str),
+    version: u32,
+) -> Result<(), Flaw> {
+    if found != expected {
+        return Err(member(structure, bytes, "format", expected, found));
+    }
+    if version == 0 || version > FORMAT_VERSION {
+        let found = version.to_string();
+        return Err(member(structure, bytes, "version", &format!("1 to {FORMAT_VERSION}"), &found));
+    }
+    Ok(())
+}
+
+pub(crate) fn member(
+    structure: &'static str,
+    bytes: &[u8],
+    field: &'static str,
+    expected: &str,
+    found: &str,
+) -> Flaw {
+    Flaw::new(structure, field, 0, bytes.len() as u64, expected, found)
+}

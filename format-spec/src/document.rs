@@ -1,0 +1,104 @@
+//! The envelope of JSON documents (catalogue, manifest, snapshot): readable by people and `jq`, covered to the last
+//! byte by a BLAKE3 digest in their last member.
+//!
+//! A document ends with exactly `,\n  "blake3": "<64 lowercase hex digits>"\n}\n`; the digest is that of every byte
+//! before this ending.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::checksum::{digest, from_hex, to_hex};
+use crate::limits::MAX_DOCUMENT_BYTES;
+use crate::{Digest, Flaw};
+
+const BEFORE: &str = ",\n  \"blake3\": \"";
+const AFTER: &str = "\"\n}\n";
+const ENDING_BYTES: usize = BEFORE.len() + 64 + AFTER.len();
+
+/// The bytes of `value`, which must serialise to a JSON object with at least one member, in its envelope.
+///
+/// # Errors
+/// The value does not serialise to an object.
+pub fn seal<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| error.to_string())?;
+    let Some(body) = text.strip_suffix("\n}") else {
+        return Err("a document must be a JSON object with members".to_owned());
+    };
+    let mut bytes = body.as_bytes().to_vec();
+    let digest = to_hex(&digest(&bytes));
+    for part in [BEFORE, &digest, AFTER] {
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    Ok(bytes)
+}
+
+/// The value of a document, and its digest.
+///
+/// # Errors
+/// A [`Flaw`] when the ending, the digest or a member is not as it should be.
+pub fn open<T: DeserializeOwned>(structure: &'static str, bytes: &[u8]) -> Result<(T, Digest), Flaw> {
+    let length = bytes.len() as u64;
+    let whole = |field, expected: String, found: String| Flaw::new(structure, field, 0, length.max(1), expected, found);
+    if length > MAX_DOCUMENT_BYTES {
+        return Err(whole("length", format!("at most {MAX_DOCUMENT_BYTES} bytes"), format!("{length} bytes")));
+    }
+    let Some(body_bytes) = bytes.len().checked_sub(ENDING_BYTES) else {
+        return Err(Flaw::short(structure, 0, ENDING_BYTES as u64, length));
+    };
+    let (body, ending) = bytes.split_at(body_bytes);
+    let stored = std::str::from_utf8(ending)
+        .ok()
+        .and_then(|text| text.strip_prefix(BEFORE)?.strip_suffix(AFTER))
+        .and_then(from_hex::<32>);
+    let Some(stored) = stored else {
+        let found = ending.escape_ascii().to_string();
+        return Err(whole("ending", format!("{BEFORE:?}, 64 hex digits, {AFTER:?}"), found));
+    };
+    let computed = digest(body);
+    if computed != stored {
+        return Err(whole("blake3", to_hex(&computed), to_hex(&stored)));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(value) => Ok((value, stored)),
+        Err(error) => Err(whole("members", "what the format says".to_owned(), error.to_string())),
+    }
+}
+
+/// Serialises fixed byte strings as lowercase hex.
+pub(crate) mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::checksum::{from_hex, to_hex};
+
+    pub(crate) fn serialize<const N: usize, S: Serializer>(bytes: &[u8; N], out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(&to_hex(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(input: D) -> Result<[u8; N], D::Error> {
+        let text = String::deserialize(input)?;
+        from_hex(&text).ok_or_else(|| D::Error::custom(format!("{} lowercase hex digits expected", 2 * N)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_document_is_json_and_every_bit_of_it_is_covered() {
+        let value = BTreeMap::from([("a".to_owned(), 1), ("b".to_owned(), 2)]);
+        let bytes = seal(&value).unwrap();
+        let parsed: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(parsed["a"], 1);
+        assert!(open::<BTreeMap<String, serde_json::Value>>("test", &bytes).is_ok());
+        for bit in 0..bytes.len() * 8 {
+            let mut bad = bytes.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(open::<serde_json::Value>("test", &bad).is_err(), "bit {bit}");
+        }
+        for length in 0..bytes.len() {
+            assert!(open::<serde_json::Value>("test", &bytes[..length]).is_err(), "length {length}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The footer of a sealed segment: where its frames are and what they kill, so that opening it reads no frame.
+
+use crate::checksum::{Digest, digest};
+use crate::layout::{FooterFrame, FooterHeader, FooterKill, Seal};
+use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_SEGMENT_FRAMES, MAX_SEGMENT_ROWS};
+use crate::{Flaw, Seed};
+
+/// A footer as a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Footer {
+    /// Its header.
+    pub header: FooterHeader,
+    /// The frames, in order.
+    pub frames: Vec<FooterFrame>,
+    /// The kills, in the order of the frames.
+    pub kills: Vec<FooterKill>,
+    /// The digest of the segment.
+    pub digest: Digest,
+}
+
+/// The bytes of a footer that begins at `frames_end`, after frames whose last chain digest is `chain`.
+pub fn encode(
+    frames: &[FooterFrame],
+    kills: &[FooterKill],
+    (frames_end, chain): (u64, Digest),
+    seed: &Seed,
+) -> (Vec<u8>, Digest) {
+    let content = FooterHeader::BYTES + frames.len() * FooterFrame::BYTES + kills.len() * FooterKill::BYTES;
+    let footer_bytes = ((content + Seal::BYTES) as u64).next_multiple_of(FRAME_ALIGN);
+    let header = FooterHeader {
+        footer_bytes,
+        frames: frames.len() as u64,
+        kills: kills.len() as u64,
+        rows: frames.iter().map(|frame| u64::from(frame.rows)).sum(),
+        first_commit: frames.first().map_or(0, |frame| frame.commit),
+        last_commit: frames.last().map_or(0, |frame| frame.commit),
+        frames_end,
+        chain,
+    };
+    let mut bytes = header.encode(seed, frames_end);
+    frames.iter().for_each(|frame| frame.put(&mut bytes));
+    kills.iter().for_each(|kill| kill.put(&mut bytes));
+    bytes.resize(footer_bytes as usize - Seal::BYTES, 0);
+    let digest = digest(&bytes);
+    let at = frames_end + bytes.len() as u64;
+    bytes.extend_from_slice(&Seal { footer_bytes, digest }.encode(seed, at));
+    (bytes, digest)
+}
+
+/// Where the footer begins in a file of `file_bytes`, from the file's last 64 bytes.
+///
+/// # Errors
+/// A [`Flaw`] when there is no seal, or its length cannot be.
+pub fn locate(seal: &[u8], file_bytes: u64, seed: &Seed) -> Result<(u64, Seal), Flaw> {
+    let Some(at) = file_bytes.checked_sub(Seal::BYTES as u64) else {
+        return Err(Flaw::short("seal", 0, Seal::BYTES as u64, file_bytes));
+    };
+    let seal = Seal::decode(seal, seed, at)?;
+    let room = file_bytes.saturating_sub(HEADER_PAGE_BYTES);
+    let least = (FooterHeader::BYTES + Seal::BYTES) as u64;
+    match file_bytes.checked_sub(seal.footer_bytes) {
+        Some(start) if (least..=room).contains(&seal.footer_bytes) => Ok((start, seal)),
+        _ => {
+            let expected = format!("{least} to {room}");
+            Err(Flaw::new("seal", "footer_bytes", at, Seal::BYTES as u64, expected, seal.footer_bytes))
+        }
+    }
+}
+
+/// The footer in exactly `bytes`, which begin at `offset` in the file and end with `seal`.
+///
+/// # Errors
+/// A [`Flaw`] when any byte of it is wrong.
+pub fn decode(bytes: &[u8], seal: &Seal, seed: &Seed, offset: u64) -> Result<Footer, Flaw> {
+    let length = bytes.len() as u64;
+    let wrong = |field, expected: String, found: String| {
+        Err(Flaw::new("footer", field, offset, length.max(1), expected, found))
+    };
+    let header = FooterHeader::decode(bytes, seed, offset)?;
+    let covered = bytes.get(..bytes.len().saturating_sub(Seal::BYTES)).unwrap_or_default();
+    if digest(covered) != seal.digest {
+        let found = crate::checksum::to_hex(&digest(covered));
+        return wrong("digest", crate::checksum::to_hex(&seal.digest), found);
+    }
+    if header.footer_bytes != length || seal.footer_bytes != length || header.frames_end != offset {
+        let found = format!("{} bytes at {}", header.footer_bytes, header.frames_end);
+        return wrong("footer_bytes", format!("{length} bytes at {offset}"), found);
+    }
+    let room = (covered.len() - FooterHeader::BYTES) as u64;
+    let needs = header
+        .frames
+        .checked_mul(FooterFrame::BYTES as u64)
+        .zip(header.kills.checked_mul(FooterKill::BYTES as u64))
+        .and_then(|(frames, kills)| frames.checked_add(kills));
+    if header.frames > MAX_SEGMENT_FRAMES || needs.is_none_or(|needs| needs > room) {
+        let found = format!("{} frames, {} kills", header.frames, header.kills);
+        return wrong("frames and kills", format!("entries within {room} bytes"), found);
+    }
+    let entries = covered.get(FooterHeader::BYTES..).unwrap_or_default();
+    let (frames, rest) = entries
+        .split_at_checked(header.frames as usize * FooterFrame::BYTES)
+        .unwrap_or_default();
+    let (kills, zeros) = rest.split_at_checked(header.kills as usize * FooterKill::BYTES).unwrap_or_default();
+    if zeros.iter().any(|&byte| byte != 0) {
+        return wrong("padding", "zero".into(), "another byte".into());
+    }
+    let frames: Vec<_> = frames.chunks_exact(FooterFrame::BYTES).filter_map(FooterFrame::get).collect();
+    let kills: Vec<_> = kills.chunks_exact(FooterKill::BYTES).filter_map(FooterKill::get).collect();
+    let (mut at, mut row, mut commit) = (HEADER_PAGE_BYTES, 0u64, 0u64);
+    for frame in &frames {
+        if frame.offset < at || u64::from(frame.first_row) != row || frame.commit < commit || frame.offset >= offset {
+            let found = format!("row {} of commit {} at {}", frame.first_row, frame.commit, frame.offset);
+            return wrong("frame entry", format!("row {row} of commit {commit} or later from {at}"), found);
+        }
+        (at, row, commit) = (frame.offset + FRAME_ALIGN, row + u64::from(frame.rows), frame.commit);
+    }
+    let span = (frames.first().map_or(0, |frame| frame.commit), commit);
+    if row != header.rows || row > MAX_SEGMENT_ROWS || span != (header.first_commit, header.last_commit) {
+        let found = format!("{} rows of commits {} to {}", header.rows, header.first_commit, header.last_commit);
+        return wrong("rows", format!("{row} rows of commits {} to {}", span.0, span.1), found);
+    }
+    Ok(Footer { header, frames, kills, digest: seal.digest })
+}
