@@ -1,9 +1,11 @@
 //! The catalogue: which collections a store has and in which directory each lies. Replacing it by one rename is the
 //! only way in which collections appear, disappear or change places.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use crate::document::{self, hex};
+use crate::document::{self, hex, member};
 use crate::limits::FORMAT_VERSION;
 use crate::names::check_name;
 use crate::{Digest, Flaw, Id};
@@ -58,8 +60,14 @@ impl Catalogue {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or names something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (catalogue, digest) = document::open::<Self>(STRUCTURE, bytes)?;
-        check_format(STRUCTURE, bytes, (&catalogue.format, CATALOGUE_FORMAT), catalogue.version)?;
+        let (catalogue, digest) = document::open_versioned::<Self>((STRUCTURE, CATALOGUE_FORMAT), bytes)?;
+        if catalogue.generation == 0 {
+            return Err(member(STRUCTURE, bytes, "generation", "at least 1", "0"));
+        }
+        let ids: BTreeSet<_> = catalogue.collections.iter().map(|entry| entry.collection).collect();
+        if ids.len() != catalogue.collections.len() {
+            return Err(member(STRUCTURE, bytes, "collections", "different ids", "an id under two names"));
+        }
         for pair in catalogue.collections.windows(2) {
             if let [a, b] = pair
                 && a.name >= b.name
@@ -74,31 +82,4 @@ impl Catalogue {
         }
         Ok((catalogue, digest))
     }
-}
-
-/// Checks the two members with which every document begins.
-pub(crate) fn check_format(
-    structure: &'static str,
-    bytes: &[u8],
-    (found, expected): (&str, &str),
-    version: u32,
-) -> Result<(), Flaw> {
-    if found != expected {
-        return Err(member(structure, bytes, "format", expected, found));
-    }
-    if version == 0 || version > FORMAT_VERSION {
-        let found = version.to_string();
-        return Err(member(structure, bytes, "version", &format!("1 to {FORMAT_VERSION}"), &found));
-    }
-    Ok(())
-}
-
-pub(crate) fn member(
-    structure: &'static str,
-    bytes: &[u8],
-    field: &'static str,
-    expected: &str,
-    found: &str,
-) -> Flaw {
-    Flaw::new(structure, field, 0, bytes.len() as u64, expected, found)
 }

@@ -4,11 +4,12 @@
 //! A document ends with exactly `,\n  "blake3": "<64 lowercase hex digits>"\n}\n`; the digest is that of every byte
 //! before this ending.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::checksum::{digest, from_hex, to_hex};
-use crate::limits::MAX_DOCUMENT_BYTES;
+use crate::limits::{FORMAT_VERSION, MAX_DOCUMENT_BYTES};
+use crate::manifest::Features;
 use crate::{Digest, Flaw};
 
 const BEFORE: &str = ",\n  \"blake3\": \"";
@@ -37,6 +38,59 @@ pub fn seal<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
 /// # Errors
 /// A [`Flaw`] when the ending, the digest or a member is not as it should be.
 pub fn open<T: DeserializeOwned>(structure: &'static str, bytes: &[u8]) -> Result<(T, Digest), Flaw> {
+    let digest = check_envelope(structure, bytes)?;
+    Ok((parse(structure, bytes)?, digest))
+}
+
+/// What every version of every document begins with.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+    features: Option<Features>,
+}
+
+/// As [`open`], for documents with a format and a version. These are judged before any other member, because a newer
+/// version may say other things in other ways.
+pub(crate) fn open_versioned<T: DeserializeOwned>(
+    (structure, format): (&'static str, &str),
+    bytes: &[u8],
+) -> Result<(T, Digest), Flaw> {
+    let digest = check_envelope(structure, bytes)?;
+    let head: Head = parse(structure, bytes)?;
+    if head.format != format {
+        return Err(member(structure, bytes, "format", format, &head.format));
+    }
+    if head.version == 0 || head.version > FORMAT_VERSION {
+        let expected = format!("1 to {FORMAT_VERSION}");
+        return Err(member(structure, bytes, "version", &expected, &head.version.to_string()));
+    }
+    let unknown = head.features.unwrap_or_default().incompatible;
+    if unknown != 0 {
+        let found = format!("{unknown:#x}");
+        return Err(member(structure, bytes, "features_incompatible", "0, no feature is known", &found));
+    }
+    Ok((parse(structure, bytes)?, digest))
+}
+
+/// A flaw in a member: all of the document is under suspicion.
+pub(crate) fn member(
+    structure: &'static str,
+    bytes: &[u8],
+    field: &'static str,
+    expected: &str,
+    found: &str,
+) -> Flaw {
+    Flaw::new(structure, field, 0, bytes.len() as u64, expected, found)
+}
+
+fn parse<T: DeserializeOwned>(structure: &'static str, bytes: &[u8]) -> Result<T, Flaw> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| member(structure, bytes, "members", "what the format says", &error.to_string()))
+}
+
+/// Checks everything but the members, and returns the digest.
+fn check_envelope(structure: &'static str, bytes: &[u8]) -> Result<Digest, Flaw> {
     let length = bytes.len() as u64;
     let whole = |field, expected: String, found: String| Flaw::new(structure, field, 0, length.max(1), expected, found);
     if length > MAX_DOCUMENT_BYTES {
@@ -58,10 +112,7 @@ pub fn open<T: DeserializeOwned>(structure: &'static str, bytes: &[u8]) -> Resul
     if computed != stored {
         return Err(whole("blake3", to_hex(&computed), to_hex(&stored)));
     }
-    match serde_json::from_slice(bytes) {
-        Ok(value) => Ok((value, stored)),
-        Err(error) => Err(whole("members", "what the format says".to_owned(), error.to_string())),
-    }
+    Ok(stored)
 }
 
 /// Serialises fixed byte strings as lowercase hex.

@@ -29,7 +29,8 @@ impl Flaw {
         expected: impl fmt::Display,
         found: impl fmt::Display,
     ) -> Self {
-        Self { structure, field, offset, length, expected: expected.to_string(), found: found.to_string() }
+        let (expected, found) = (printable(&expected), printable(&found));
+        Self { structure, field, offset, length, expected, found }
     }
 
     /// Fewer bytes are there than the structure needs.
@@ -46,8 +47,23 @@ impl Flaw {
 
     /// True when the bytes are sound but were written by a newer version than this reader knows.
     pub fn is_newer_format(&self) -> bool {
-        self.field == "version" || self.field == "features_incompatible"
+        (self.field == "version" && self.found != "0") || self.field == "features_incompatible"
     }
+}
+
+/// Flaws quote what damaged and hostile files hold: no control character reaches a terminal, and no quotation is long.
+fn printable(value: &impl fmt::Display) -> String {
+    const MOST: usize = 240;
+    let text = value.to_string();
+    let mut out = String::new();
+    for c in text.chars() {
+        if out.len() >= MOST {
+            out.push_str("...");
+            break;
+        }
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
 }
 
 impl fmt::Display for Flaw {

@@ -2,7 +2,7 @@
 
 use crate::checksum::{Digest, digest};
 use crate::layout::{FooterFrame, FooterHeader, FooterKill, Seal};
-use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_SEGMENT_FRAMES, MAX_SEGMENT_ROWS};
+use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_FRAME_BYTES, MAX_SEGMENT_FRAMES, MAX_SEGMENT_ROWS};
 use crate::{Flaw, Seed};
 
 /// A footer as a value.
@@ -92,9 +92,10 @@ pub fn decode(bytes: &[u8], seal: &Seal, seed: &Seed, offset: u64) -> Result<Foo
         .checked_mul(FooterFrame::BYTES as u64)
         .zip(header.kills.checked_mul(FooterKill::BYTES as u64))
         .and_then(|(frames, kills)| frames.checked_add(kills));
-    if header.frames > MAX_SEGMENT_FRAMES || needs.is_none_or(|needs| needs > room) {
+    let fits = |needs: u64| needs <= room && room - needs < FRAME_ALIGN;
+    if header.frames > MAX_SEGMENT_FRAMES || !needs.is_some_and(fits) {
         let found = format!("{} frames, {} kills", header.frames, header.kills);
-        return wrong("frames and kills", format!("entries within {room} bytes"), found);
+        return wrong("frames and kills", format!("entries that fill {room} bytes"), found);
     }
     let entries = covered.get(FooterHeader::BYTES..).unwrap_or_default();
     let (frames, rest) = entries
@@ -106,18 +107,48 @@ pub fn decode(bytes: &[u8], seal: &Seal, seed: &Seed, offset: u64) -> Result<Foo
     }
     let frames: Vec<_> = frames.chunks_exact(FooterFrame::BYTES).filter_map(FooterFrame::get).collect();
     let kills: Vec<_> = kills.chunks_exact(FooterKill::BYTES).filter_map(FooterKill::get).collect();
-    let (mut at, mut row, mut commit) = (HEADER_PAGE_BYTES, 0u64, 0u64);
-    for frame in &frames {
-        if frame.offset < at || u64::from(frame.first_row) != row || frame.commit < commit || frame.offset >= offset {
-            let found = format!("row {} of commit {} at {}", frame.first_row, frame.commit, frame.offset);
-            return wrong("frame entry", format!("row {row} of commit {commit} or later from {at}"), found);
-        }
-        (at, row, commit) = (frame.offset + FRAME_ALIGN, row + u64::from(frame.rows), frame.commit);
-    }
-    let span = (frames.first().map_or(0, |frame| frame.commit), commit);
+    check_entries(&frames, &kills, offset)?;
+    let row: u64 = frames.iter().map(|frame| u64::from(frame.rows)).sum();
+    let commit_of = |frame: Option<&FooterFrame>| frame.map_or(0, |frame| frame.commit);
+    let span = (commit_of(frames.first()), commit_of(frames.last()));
     if row != header.rows || row > MAX_SEGMENT_ROWS || span != (header.first_commit, header.last_commit) {
         let found = format!("{} rows of commits {} to {}", header.rows, header.first_commit, header.last_commit);
         return wrong("rows", format!("{row} rows of commits {} to {}", span.0, span.1), found);
     }
     Ok(Footer { header, frames, kills, digest: seal.digest })
+}
+
+/// Checks that the entries of a footer at `end` describe a run of whole commits from the end of the header page on.
+fn check_entries(frames: &[FooterFrame], kills: &[FooterKill], end: u64) -> Result<(), Flaw> {
+    let wrong = |field, expected: String, found: String| {
+        let length = FooterHeader::BYTES + frames.len() * FooterFrame::BYTES + kills.len() * FooterKill::BYTES;
+        Err(Flaw::new("footer", field, end, length as u64, expected, found))
+    };
+    // The first frame begins where the page ends, each other one somewhere after the one before.
+    let (mut from, mut to) = (HEADER_PAGE_BYTES, HEADER_PAGE_BYTES);
+    let (mut row, mut commit, mut commit_ended) = (0u64, 0u64, true);
+    let mut kills_left = kills;
+    for frame in frames {
+        let follows = if commit_ended { frame.commit > commit } else { frame.commit == commit };
+        let lies = (from..=to).contains(&frame.offset) && frame.offset.is_multiple_of(FRAME_ALIGN) && frame.offset < end;
+        if !follows || !lies || u64::from(frame.first_row) != row || frame.last > 1 {
+            let found = format!("row {} of commit {} at {}", frame.first_row, frame.commit, frame.offset);
+            return wrong("frame entry", format!("row {row} after commit {commit} at {from} to {to}"), found);
+        }
+        let Some((own, rest)) = kills_left.split_at_checked(frame.kills as usize) else {
+            return wrong("kills of a frame", format!("at most {}", kills_left.len()), frame.kills.to_string());
+        };
+        if let Some(kill) = own.iter().find(|kill| kill.commit != frame.commit || kill.reserved != 0 || kill.segment == 0) {
+            let found = format!("commit {}, segment {}", kill.commit, kill.segment);
+            return wrong("kill entry", format!("commit {} and zeros in reserved", frame.commit), found);
+        }
+        (from, to) = (frame.offset + FRAME_ALIGN, frame.offset.saturating_add(MAX_FRAME_BYTES));
+        (row, commit, commit_ended) = (row + u64::from(frame.rows), frame.commit, frame.last == 1);
+        kills_left = rest;
+    }
+    if !commit_ended || !kills_left.is_empty() || !(from..=to).contains(&end) {
+        let found = format!("{} kills without a frame, frames up to {from} at least", kills_left.len());
+        return wrong("last frame entry", format!("the end of a commit and of the frames at {end}"), found);
+    }
+    Ok(())
 }

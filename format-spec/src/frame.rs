@@ -6,7 +6,8 @@
 use crate::checksum::Digest;
 use crate::layout::{Block, FrameHeader, FrameTrailer, Kill};
 use crate::limits::{
-    BLOCK_RAW_BYTES, FRAME_ALIGN, MAX_FRAME_BYTES, MAX_FRAME_KILLS, MAX_FRAME_ROWS, MAX_KEY_BYTES,
+    BLOCK_RAW_BYTES, FRAME_ALIGN, MAX_DIMS, MAX_FRAME_BYTES, MAX_FRAME_KILLS, MAX_FRAME_RAW_BYTES, MAX_FRAME_ROWS,
+    MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_TEXT_BYTES, MIN_DIMS,
 };
 use crate::payload::Section;
 use crate::{Flaw, Seed};
@@ -47,8 +48,14 @@ impl Geometry {
             Err(Flaw::new("frame header", field, offset, FrameHeader::BYTES as u64, expected, found))
         };
         let most = |limit: u32| format!("at most {limit}");
+        if !(MIN_DIMS..=MAX_DIMS).contains(&dims) {
+            return wrong("dims of the segment", format!("{MIN_DIMS} to {MAX_DIMS}"), dims.into());
+        }
         if header.rows > MAX_FRAME_ROWS {
             return wrong("rows", most(MAX_FRAME_ROWS), header.rows.into());
+        }
+        if header.first_row.checked_add(header.rows).is_none() {
+            return wrong("first_row", format!("at most {}", u32::MAX - header.rows), header.first_row.into());
         }
         if header.kills > MAX_FRAME_KILLS {
             return wrong("kills", most(MAX_FRAME_KILLS), header.kills.into());
@@ -61,6 +68,13 @@ impl Geometry {
         }
         if header.last > 1 {
             return wrong("last", "0 or 1".into(), header.last.into());
+        }
+        for (field, raw) in
+            [("metadata_raw_bytes", header.metadata_raw_bytes), ("text_raw_bytes", header.text_raw_bytes)]
+        {
+            if u64::from(raw) > MAX_FRAME_RAW_BYTES {
+                return wrong(field, format!("at most {MAX_FRAME_RAW_BYTES}"), raw.into());
+            }
         }
         let blocks = |raw: u32| (raw as usize).div_ceil(BLOCK_RAW_BYTES) as u32;
         if header.metadata_blocks != blocks(header.metadata_raw_bytes) {
@@ -241,15 +255,16 @@ impl<'a> Frame<'a> {
             return Err(self.index_flaw("crc", format!("{:08x}", self.index_crc), format!("{crc:08x}")));
         }
         let key_bytes = (self.geometry.metadata - self.geometry.keys) as u32;
-        for (field, table, total) in [
-            ("metadata_end", self.metadata_ends(), self.metadata_raw_bytes),
-            ("text_end", self.text_ends(), self.text_raw_bytes),
-            ("key_end", self.key_ends(), key_bytes),
+        for (field, table, total, most) in [
+            ("metadata_end", self.metadata_ends(), self.metadata_raw_bytes, MAX_METADATA_BYTES),
+            ("text_end", self.text_ends(), self.text_raw_bytes, MAX_TEXT_BYTES),
+            ("key_end", self.key_ends(), key_bytes, MAX_KEY_BYTES),
         ] {
-            let mut before = 0;
+            let mut before = 0u32;
             for end in table.chunks_exact(4).filter_map(|word| Self::word(word, 0)) {
-                if end < before || end > total {
-                    return Err(self.index_flaw(field, format!("{before}..={total}"), end.to_string()));
+                let most = total.min(before.saturating_add(most as u32));
+                if end < before || end > most {
+                    return Err(self.index_flaw(field, format!("{before}..={most}"), end.to_string()));
                 }
                 before = end;
             }
@@ -365,7 +380,7 @@ impl<'a> Frame<'a> {
     /// A [`Flaw`] that spans the block.
     pub fn metadata(&self, row: u32) -> Option<Result<Vec<u8>, Flaw>> {
         let (from, to) = Self::range(self.metadata_ends(), row)?;
-        Some(self.metadata_section().read(self.seed, from, to))
+        Some(self.metadata_section().value(self.seed, (from, to), MAX_METADATA_BYTES))
     }
 
     /// The text of a row, from the blocks that hold it; `None` when the frame has no such row.
@@ -375,7 +390,7 @@ impl<'a> Frame<'a> {
     pub fn text(&self, row: u32) -> Option<Result<String, Flaw>> {
         let (from, to) = Self::range(self.text_ends(), row)?;
         let section = self.text_section();
-        Some(section.read(self.seed, from, to).and_then(|bytes| {
+        Some(section.value(self.seed, (from, to), MAX_TEXT_BYTES).and_then(|bytes| {
             String::from_utf8(bytes).map_err(|error| {
                 let length = (section.stored.len() as u64).max(1);
                 Flaw::new("text block", "text", section.offset, length, "UTF-8", error)

@@ -3,7 +3,7 @@
 use crate::checksum::{Digest, digest};
 use crate::frame::Geometry;
 use crate::layout::{FrameHeader, FrameTrailer, Kill};
-use crate::limits::{FRAME_ALIGN, MAX_FRAME_KILLS, MAX_FRAME_ROWS};
+use crate::limits::{FRAME_ALIGN, MAX_FRAME_KILLS, MAX_FRAME_RAW_BYTES, MAX_FRAME_ROWS};
 use crate::payload::{self, Compression};
 use crate::{Flaw, Seed};
 
@@ -169,6 +169,13 @@ impl FrameBuilder {
     }
 
     fn encode(self, seed: &Seed, place: &Place) -> Result<EncodedFrame, Flaw> {
+        for (field, raw) in [("metadata_raw_bytes", &self.metadata), ("text_raw_bytes", &self.text)] {
+            if raw.len() as u64 > MAX_FRAME_RAW_BYTES {
+                let (length, expected) = (FrameHeader::BYTES as u64, format!("at most {MAX_FRAME_RAW_BYTES}"));
+                return Err(Flaw::new("frame header", field, place.offset, length, expected, raw.len()));
+            }
+        }
+        // From here on every length below fits a u32: blocks are never longer than what they hold.
         let metadata = payload::encode(&self.metadata, self.compression);
         let text = payload::encode(&self.text, self.compression);
         let stored = |blocks: &[(crate::layout::Block, Vec<u8>)]| -> u32 {
@@ -202,7 +209,8 @@ impl FrameBuilder {
             + (metadata.len() + text.len()) * crate::layout::Block::BYTES
             + self.row_keys.len()
             + self.gone_keys.len()
-            + (header.metadata_stored_bytes + header.text_stored_bytes) as usize;
+            + header.metadata_stored_bytes as usize
+            + header.text_stored_bytes as usize;
         header.frame_bytes = ((content + FrameTrailer::BYTES) as u64).next_multiple_of(FRAME_ALIGN);
         let geometry = Geometry::of(&header, self.dims, place.offset)?;
 

@@ -6,6 +6,7 @@ use crate::checksum::digest;
 use crate::identity::EmbeddingIdentity;
 use crate::layout::SegmentHeader;
 use crate::limits::{FORMAT_VERSION, HEADER_PAGE_BYTES};
+use crate::names::check_name;
 use crate::{Digest, Flaw, Seed};
 
 /// The JSON document after the fixed part of the header page.
@@ -58,9 +59,15 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
         return Err(Flaw::short("segment header", 0, HEADER_PAGE_BYTES, bytes.len() as u64));
     };
     let seed = Seed::anonymous();
-    let header = SegmentHeader::decode(page, &seed, 0)?;
     let wrong = |field, expected: String, found: String| {
         Err(Flaw::new("segment header", field, 0, FIXED as u64, expected, found))
+    };
+    let decoded = SegmentHeader::decode(page, &seed, 0);
+    let header = match &decoded {
+        // A newer version may use the reserved bytes. Their CRC was good, so the fields can say whether it did.
+        Err(flaw) if flaw.field == "reserved" => SegmentHeader::decode_fields(page).ok_or_else(|| flaw.clone())?,
+        Err(flaw) => return Err(flaw.clone()),
+        Ok(header) => header.clone(),
     };
     if header.version == 0 || header.version > FORMAT_VERSION {
         return wrong("version", format!("1 to {FORMAT_VERSION}"), header.version.to_string());
@@ -68,6 +75,11 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
     if header.features_incompatible != 0 {
         let found = format!("{:#x}", header.features_incompatible);
         return wrong("features_incompatible", "0, no feature is known".into(), found);
+    }
+    decoded?;
+    if header.segment == 0 || header.segment <= header.previous_segment {
+        let found = format!("{} after {}", header.segment, header.previous_segment);
+        return wrong("segment", "at least 1, and greater than the previous one".into(), found);
     }
     if u64::from(header.header_bytes) != HEADER_PAGE_BYTES {
         return wrong("header_bytes", HEADER_PAGE_BYTES.to_string(), header.header_bytes.to_string());
@@ -96,6 +108,9 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
         Ok(identity) => identity,
         Err(error) => return flaw("members", at, document.len(), "a name and an identity".into(), error.to_string()),
     };
+    if let Err(reason) = check_name(&identity.name) {
+        return flaw("name", at, document.len(), reason, identity.name);
+    }
     if let Err(reason) = identity.identity.check() {
         return flaw("identity", at, document.len(), "within the limits".into(), reason);
     }

@@ -22,6 +22,20 @@ pub struct EmbeddingIdentity {
     pub chunker: String,
 }
 
+impl Default for EmbeddingIdentity {
+    /// Vectors of 1536 dims compared by cosine, of a model that is not named.
+    fn default() -> Self {
+        Self {
+            provider: String::new(),
+            model: String::new(),
+            dims: 1536,
+            metric: Metric::Cosine,
+            normalised: false,
+            chunker: String::new(),
+        }
+    }
+}
+
 impl EmbeddingIdentity {
     /// Whether vectors of both may be compared with each other. The chunker does not matter for that.
     pub fn same_space(&self, other: &Self) -> bool {

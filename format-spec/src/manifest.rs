@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{check_format, member};
-use crate::document::{self, hex};
+use crate::document::{self, hex, member};
 use crate::identity::EmbeddingIdentity;
 use crate::limits::FORMAT_VERSION;
 use crate::names::check_name;
+use crate::snapshot::check_end;
 use crate::{Digest, Flaw, Id};
 
 /// What the `format` member of a manifest says.
@@ -54,6 +54,7 @@ pub struct Manifest {
 
 /// A segment that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SegmentMembers")]
 pub struct SegmentEntry {
     /// Its number.
     pub segment: u64,
@@ -63,7 +64,7 @@ pub struct SegmentEntry {
 }
 
 /// What may happen to a segment, and what is promised about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum SegmentState {
     /// Grows: every whole commit at its end counts.
@@ -92,6 +93,56 @@ pub enum SegmentState {
     },
 }
 
+/// The members of a segment's entry, as they are read. Reading them flattened would keep every unknown member in memory,
+/// at many times its length in the file.
+#[derive(Deserialize)]
+struct SegmentMembers {
+    segment: u64,
+    state: StateName,
+    bytes: Option<u64>,
+    rows: Option<u64>,
+    last_commit: Option<u64>,
+    end_bytes: Option<u64>,
+    digest: Option<HexDigest>,
+    chain: Option<HexDigest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StateName {
+    Open,
+    Sealed,
+    Frozen,
+}
+
+#[derive(Deserialize)]
+struct HexDigest(#[serde(with = "hex")] Digest);
+
+impl TryFrom<SegmentMembers> for SegmentEntry {
+    type Error = String;
+
+    fn try_from(read: SegmentMembers) -> Result<Self, String> {
+        let segment = read.segment;
+        let missing = |member: &str| format!("segment {segment} lacks the member {member}");
+        let last_commit = read.last_commit.ok_or_else(|| missing("last_commit"));
+        let state = match read.state {
+            StateName::Open => SegmentState::Open,
+            StateName::Sealed => SegmentState::Sealed {
+                bytes: read.bytes.ok_or_else(|| missing("bytes"))?,
+                rows: read.rows.ok_or_else(|| missing("rows"))?,
+                last_commit: last_commit?,
+                digest: read.digest.ok_or_else(|| missing("digest"))?.0,
+            },
+            StateName::Frozen => SegmentState::Frozen {
+                end_bytes: read.end_bytes.ok_or_else(|| missing("end_bytes"))?,
+                last_commit: last_commit?,
+                chain: read.chain.ok_or_else(|| missing("chain"))?.0,
+            },
+        };
+        Ok(Self { segment, state })
+    }
+}
+
 /// A named snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SnapshotEntry {
@@ -118,12 +169,13 @@ impl Manifest {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or says something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (manifest, digest) = document::open::<Self>(STRUCTURE, bytes)?;
-        check_format(STRUCTURE, bytes, (&manifest.format, MANIFEST_FORMAT), manifest.version)?;
+        let (manifest, digest) = document::open_versioned::<Self>((STRUCTURE, MANIFEST_FORMAT), bytes)?;
         let wrong = |field, expected: &str, found: String| Err(member(STRUCTURE, bytes, field, expected, &found));
-        if manifest.features.incompatible != 0 {
-            let found = format!("{:#x}", manifest.features.incompatible);
-            return wrong("features_incompatible", "0, no feature is known", found);
+        if manifest.generation == 0 {
+            return wrong("generation", "at least 1", "0".to_owned());
+        }
+        if let Err(reason) = check_name(&manifest.name) {
+            return wrong("name", &reason, manifest.name.clone());
         }
         if let Err(reason) = manifest.identity.check() {
             return wrong("identity", "within the limits", reason);
@@ -137,16 +189,25 @@ impl Manifest {
             if entry.state == SegmentState::Open && place + 1 != manifest.segments.len() {
                 return wrong("segments", "only the last one open", entry.segment.to_string());
             }
+            if let SegmentState::Sealed { bytes: end, .. } | SegmentState::Frozen { end_bytes: end, .. } = entry.state
+                && let Err(reason) = check_end(end)
+            {
+                return wrong("segments", &reason, end.to_string());
+            }
             before = entry.segment;
         }
-        let mut names = std::collections::BTreeSet::new();
+        let mut name_before = "";
         for snapshot in &manifest.snapshots {
             if let Err(reason) = check_name(&snapshot.name) {
                 return wrong("snapshots", &reason, snapshot.name.clone());
             }
-            if !names.insert(&snapshot.name) {
-                return wrong("snapshots", "different names", snapshot.name.clone());
+            if snapshot.name.as_str() <= name_before {
+                return wrong("snapshots", "names sorted and different", snapshot.name.clone());
             }
+            if snapshot.file == 0 || snapshot.file > manifest.generation {
+                return wrong("snapshots", "a file number up to the generation", snapshot.file.to_string());
+            }
+            name_before = &snapshot.name;
         }
         Ok((manifest, digest))
     }

@@ -12,6 +12,9 @@ pub const WITNESS_FILE: &str = "witness";
 pub const LOCK_FILE: &str = "lock";
 /// Directory in a collection directory for bytes that were cut or replaced.
 pub const ASIDE_DIR: &str = "aside";
+/// File in a collection directory that says that the collection is being dropped: once no catalogue names it, whoever
+/// edits the catalogue next removes the rest.
+pub const DROPPED_FILE: &str = "dropped";
 /// How the names of unfinished files end. Nobody reads them; the next writer removes them.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
@@ -30,6 +33,8 @@ pub enum FileKind {
     Witness,
     /// The lock.
     Lock,
+    /// The mark of a collection that is being dropped.
+    Dropped,
     /// The directory of bytes put aside.
     Aside,
     /// An unfinished file.
@@ -42,6 +47,7 @@ impl FileKind {
         match name {
             WITNESS_FILE => return Some(Self::Witness),
             LOCK_FILE => return Some(Self::Lock),
+            DROPPED_FILE => return Some(Self::Dropped),
             ASIDE_DIR => return Some(Self::Aside),
             _ if name.ends_with(TEMPORARY_SUFFIX) => return Some(Self::Temporary),
             _ => {}
@@ -67,6 +73,7 @@ impl FileKind {
             Self::Snapshot(n) => format!("snapshot-{n:08}.json"),
             Self::Witness => WITNESS_FILE.to_owned(),
             Self::Lock => LOCK_FILE.to_owned(),
+            Self::Dropped => DROPPED_FILE.to_owned(),
             Self::Aside => ASIDE_DIR.to_owned(),
             Self::Temporary => TEMPORARY_SUFFIX.to_owned(),
         }
@@ -116,6 +123,7 @@ mod tests {
             FileKind::Snapshot(7),
             FileKind::Witness,
             FileKind::Lock,
+            FileKind::Dropped,
             FileKind::Aside,
         ] {
             assert_eq!(FileKind::of(&kind.file_name()), Some(kind));

@@ -52,6 +52,19 @@ pub(crate) fn encode(raw: &[u8], compression: Compression) -> Vec<(Block, Vec<u8
 }
 
 impl Section<'_> {
+    /// The value of one row, which lies at `from..to` of the section and may have `most` bytes.
+    ///
+    /// # Errors
+    /// As [`Section::read`]; also when the value is longer.
+    pub(crate) fn value(&self, seed: &Seed, (from, to): (usize, usize), most: usize) -> Result<Vec<u8>, Flaw> {
+        if to.saturating_sub(from) > most {
+            let length = (self.stored.len() as u64).max(1);
+            let (expected, found) = (format!("at most {most} bytes a row"), format!("{} bytes", to - from));
+            return Err(Flaw::new(self.structure, "length", self.offset, length, expected, found));
+        }
+        self.read(seed, from, to)
+    }
+
     /// The raw bytes `from..to` of the section, from the blocks that hold them.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{check_format, member};
-use crate::document::{self, hex};
+use crate::document::{self, hex, member};
+use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Id};
 
@@ -45,6 +45,17 @@ pub struct SnapshotSegment {
     pub chain: Digest,
 }
 
+/// Whether a frame can end at this offset.
+///
+/// # Errors
+/// What is expected.
+pub(crate) fn check_end(offset: u64) -> Result<(), String> {
+    if offset >= HEADER_PAGE_BYTES && offset.is_multiple_of(FRAME_ALIGN) {
+        return Ok(());
+    }
+    Err(format!("a multiple of {FRAME_ALIGN}, at least {HEADER_PAGE_BYTES}"))
+}
+
 impl Snapshot {
     /// The bytes of the file.
     ///
@@ -59,18 +70,20 @@ impl Snapshot {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or says something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (snapshot, digest) = document::open::<Self>(STRUCTURE, bytes)?;
-        check_format(STRUCTURE, bytes, (&snapshot.format, SNAPSHOT_FORMAT), snapshot.version)?;
+        let (snapshot, digest) = document::open_versioned::<Self>((STRUCTURE, SNAPSHOT_FORMAT), bytes)?;
         if let Err(reason) = check_name(&snapshot.name) {
             return Err(member(STRUCTURE, bytes, "name", &reason, &snapshot.name));
         }
-        for pair in snapshot.segments.windows(2) {
-            if let [a, b] = pair
-                && a.segment >= b.segment
-            {
-                let found = b.segment.to_string();
-                return Err(member(STRUCTURE, bytes, "segments", "numbers that rise", &found));
+        let mut before = 0;
+        for entry in &snapshot.segments {
+            if entry.segment <= before {
+                let found = entry.segment.to_string();
+                return Err(member(STRUCTURE, bytes, "segments", "numbers that rise from 1", &found));
             }
+            if let Err(reason) = check_end(entry.end_bytes) {
+                return Err(member(STRUCTURE, bytes, "end_bytes", &reason, &entry.end_bytes.to_string()));
+            }
+            before = entry.segment;
         }
         Ok((snapshot, digest))
     }

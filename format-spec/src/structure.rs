@@ -77,14 +77,14 @@ macro_rules! byte_array {
 }
 byte_array!(16, 32);
 
-/// The checks that every fixed structure with a CRC shares: length, magic, CRC, zeros. Returns the fields' bytes.
-pub(crate) fn checked<'a>(
-    bytes: &'a [u8],
+/// The checks that every fixed structure with a CRC shares: length, magic, CRC, zeros.
+pub(crate) fn checked(
+    bytes: &[u8],
     layout: (&'static str, usize, &'static [u8; 8]),
     fields_bytes: usize,
     seed: &Seed,
     offset: u64,
-) -> Result<&'a [u8], Flaw> {
+) -> Result<(), Flaw> {
     let (name, length, magic) = layout;
     let Some(bytes) = bytes.get(..length) else {
         return Err(Flaw::short(name, offset, length as u64, bytes.len() as u64));
@@ -102,10 +102,9 @@ pub(crate) fn checked<'a>(
     if stored != computed {
         return Err(wrong("crc", format!("{computed:08x}"), format!("{stored:08x}")));
     }
-    let (fields, zeros) = rest.split_at(fields_bytes.min(rest.len()));
-    match zeros.iter().find(|&&byte| byte != 0) {
+    match rest.iter().skip(fields_bytes).find(|&&byte| byte != 0) {
         Some(byte) => Err(wrong("reserved", "zero".into(), format!("{byte:#04x}"))),
-        None => Ok(fields),
+        None => Ok(()),
     }
 }
 
@@ -152,11 +151,14 @@ macro_rules! structures {
             /// # Errors
             /// A [`Flaw`] when bytes are missing, or magic, CRC or reserved zeros are not as they should be.
             pub fn decode(bytes: &[u8], seed: &Seed, offset: u64) -> Result<Self, Flaw> {
-                let mut fields =
-                    checked(bytes, ($title, $size, $magic), Self::FIELDS_BYTES, seed, offset)?;
-                $(let $field = take::<$ty>(&mut fields)
-                    .ok_or_else(|| Flaw::short($title, offset, $size, 0))?;)*
-                Ok(Self { $($field),* })
+                checked(bytes, ($title, $size, $magic), Self::FIELDS_BYTES, seed, offset)?;
+                Self::decode_fields(bytes).ok_or_else(|| Flaw::short($title, offset, $size, 0))
+            }
+
+            /// The fields as they are, nothing checked; `None` when bytes are missing.
+            pub(crate) fn decode_fields(bytes: &[u8]) -> Option<Self> {
+                let mut fields = bytes.get(8..)?;
+                Some(Self { $($field: take::<$ty>(&mut fields)?),* })
             }
 
             fn layout() -> Layout {

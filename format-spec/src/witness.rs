@@ -39,7 +39,11 @@ pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
             continue;
         }
         match WitnessSlot::decode(slot, &seed(collection), offset) {
-            Ok(slot) if slot_offset(slot.sequence) != offset || slot.collection != *collection => {
+            Ok(slot)
+                if slot.sequence == 0
+                    || slot_offset(slot.sequence) != offset
+                    || slot.collection != *collection =>
+            {
                 let found = format!("sequence {}", slot.sequence);
                 let length = WitnessSlot::BYTES as u64;
                 witness.flaws.push(Flaw::new("witness slot", "sequence", offset, length, "one of this slot", found));

@@ -1,0 +1,262 @@
+//! Opening for writing: taking the lock, clearing away what an interrupted writer left, and making sure that
+//! everything that looks committed is durable before anything is built on it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use siltstone_format::layout::WitnessSlot;
+use siltstone_format::manifest::{Manifest, SegmentState};
+use siltstone_format::names::{ASIDE_DIR, LOCK_FILE, WITNESS_FILE};
+use siltstone_format::witness::Witness;
+
+use super::{Batch, OpenPart, SealedPart, Writer, WriterOptions};
+use crate::collection::Shared;
+use crate::disk::{DiskFile, Mode, durable};
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::segment::{OpenFile, Stop};
+use crate::view::{At, OnDamage};
+use crate::witness::WitnessFile;
+use crate::{catalogue, lock, manifest, sweep, view, witness};
+
+/// How many cut tails are kept; the oldest goes first.
+const KEPT_TAILS: usize = 16;
+const COPY_BYTES: usize = 1 << 20;
+
+impl Writer {
+    pub(crate) fn open(shared: &Arc<Shared>, options: WriterOptions) -> Result<Self> {
+        let environment = &shared.environment;
+        let disk = &*environment.disk;
+        let lock = lock::acquire(environment, shared.directory.join(LOCK_FILE));
+        let lock = lock.map_err(|error| if error.is_missing_file() { gone(shared) } else { error })?;
+        let catalogue = catalogue::load(environment, &shared.root)?;
+        if !catalogue
+            .collections
+            .iter()
+            .any(|entry| entry.collection == shared.id && entry.name == shared.name)
+        {
+            return Err(gone(shared));
+        }
+        let witness = witness::load(disk, &shared.directory, &shared.id)?;
+        let mut manifest = manifest::current(disk, &shared.directory, &shared.id)?;
+        shared.check_manifest(&manifest)?;
+        if manifest.features.read_only != 0 {
+            return Err(newer(shared, &manifest));
+        }
+        sweep::collection(environment, &shared.directory, &manifest)?;
+
+        let number =
+            manifest.segments.last().filter(|entry| entry.state == SegmentState::Open).map(|e| e.segment);
+        let open = match number {
+            Some(number) => open_tail(shared, &mut manifest, number, &witness)?,
+            None => None,
+        };
+        let mut damage = Vec::new();
+        let slot = witness.latest.as_ref();
+        let parts = view::open_parts(shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
+        if let Some(found) = damage.iter().find(|found| !may_write_beside(&manifest, found)) {
+            return Err(Error::flaw(&found.path, found.flaw.clone()));
+        }
+        let view = view::build(shared, parts, At::Now, OnDamage::Skip, damage);
+        let last_commit = open.as_ref().map_or(0, |open| open.state.walk.greatest_commit);
+        let last_commit =
+            last_commit.max(view.commit).max(slot.map_or(0, |slot| slot.commit)).max(frozen(&manifest));
+        let witness = confirm_witness(shared, &witness, open.as_ref(), &view)?;
+
+        let (mut sealed, mut open) = (Vec::new(), open);
+        for part in view.parts {
+            match &mut open {
+                Some(open) if open.state.place.segment == part.segment.place.segment => open.live = part.live,
+                _ => sealed.push(SealedPart { segment: part.segment, live: part.live }),
+            }
+        }
+        let batch = Batch::new(shared.identity.dims, options.compression);
+        let shared = Arc::clone(shared);
+        Ok(Self {
+            shared,
+            options,
+            manifest,
+            sealed,
+            open,
+            witness,
+            last_commit,
+            batch,
+            poisoned: None,
+            _lock: lock,
+        })
+    }
+}
+
+fn gone(shared: &Shared) -> Error {
+    Error::NoSuchCollection { name: shared.name.clone(), similar: Vec::new() }
+}
+
+fn newer(shared: &Shared, manifest: &Manifest) -> Error {
+    let kind = siltstone_format::names::FileKind::Manifest(manifest.generation);
+    let path = shared.directory.join(kind.file_name());
+    let found = format!("{:#x}", manifest.features.read_only);
+    let expected = "0: no feature is known, so the collection can be read but not written";
+    let flaw = siltstone_format::Flaw::new("manifest", "features_read_only", 0, 1, expected, found);
+    Error::NewerFormat { path, flaw: Box::new(flaw) }
+}
+
+/// Damage in a segment that was frozen for it does not keep anybody from writing; any other does, because the rows that
+/// a new row replaces could not be found.
+fn may_write_beside(manifest: &Manifest, found: &view::Damage) -> bool {
+    use siltstone_format::names::FileKind;
+    let name = found.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    manifest.segments.iter().any(|entry| {
+        matches!(entry.state, SegmentState::Frozen { .. })
+            && FileKind::of(&name) == Some(FileKind::Segment(entry.segment))
+    })
+}
+
+/// The greatest commit that a frozen segment is known to have had.
+fn frozen(manifest: &Manifest) -> u64 {
+    let commits = manifest.segments.iter().map(|entry| match entry.state {
+        SegmentState::Frozen { last_commit, .. } | SegmentState::Sealed { last_commit, .. } => last_commit,
+        SegmentState::Open => 0,
+    });
+    commits.max().unwrap_or(0)
+}
+
+/// Walks the open segment; cuts a tear, freezes a damaged segment, confirms what nobody confirmed.
+fn open_tail(
+    shared: &Shared,
+    manifest: &mut Manifest,
+    number: u64,
+    witness: &Witness,
+) -> Result<Option<OpenPart>> {
+    let environment = &shared.environment;
+    let place = shared.place(number);
+    let path = place.path();
+    let file = environment.disk.open(&path, Mode::Write).map_err(Error::io("open", &path))?;
+    let mut state = OpenFile::start(&*file, place)?;
+    let slot = witness.latest.as_ref();
+    match state.walk.advance(&*file, &state.place, slot, u64::MAX)? {
+        Stop::End => {}
+        Stop::Tear { file_bytes } => cut(shared, &*file, &path, state.walk.end, file_bytes)?,
+        Stop::Damage => {
+            for flaw in &state.walk.gaps {
+                environment.observer.event(&Event::DamageLeft { path: path.clone(), flaw: flaw.clone() });
+            }
+            let mut next = manifest.clone();
+            for entry in next.segments.iter_mut().filter(|entry| entry.segment == number) {
+                let (end_bytes, chain) = (state.walk.end, state.walk.chain);
+                entry.state =
+                    SegmentState::Frozen { end_bytes, last_commit: state.walk.greatest_commit, chain };
+            }
+            *manifest = manifest::publish(environment, &shared.directory, next)?;
+            return Ok(None);
+        }
+    }
+    let from = slot.filter(|slot| slot.segment == number).map_or(0, |slot| slot.end_bytes);
+    let from = from.max(siltstone_format::limits::HEADER_PAGE_BYTES);
+    if from < state.walk.end {
+        make_durable_again(&*file, &path, from, state.walk.end)?;
+        environment.observer.event(&Event::CommitsConfirmed { path, bytes: state.walk.end - from });
+    }
+    let segment = state.segment(&*file)?;
+    let mut keys = HashMap::new();
+    for (number, at) in segment.frames.iter().enumerate() {
+        let frame = segment.frame(number)?;
+        for row in 0..at.rows {
+            let Some(key) = frame.key(row) else { break };
+            keys.insert(Box::from(key.map_err(|flaw| segment.damaged(flaw))?), at.first_row + row);
+        }
+    }
+    let live = crate::bitmap::Bitmap::empty(segment.rows);
+    let seed = state.place.seed();
+    Ok(Some(OpenPart { file, state, seed, keys, live }))
+}
+
+/// Writes the same bytes again and syncs them. A sync that failed before may have left pages that read well and are
+/// not on disk; a later sync would not write them.
+fn make_durable_again(file: &dyn DiskFile, path: &Path, from: u64, to: u64) -> Result<()> {
+    let mut at = from;
+    while at < to {
+        let mut bytes = vec![0; COPY_BYTES.min((to - at) as usize)];
+        file.read_at(&mut bytes, at).map_err(Error::io("read", path))?;
+        file.write_at(&bytes, at).map_err(Error::io("write", path))?;
+        at += bytes.len() as u64;
+    }
+    file.sync().map_err(Error::io("sync", path))
+}
+
+/// Keeps the bytes of a tear in a file of their own and cuts them off.
+fn cut(shared: &Shared, file: &dyn DiskFile, path: &Path, from: u64, to: u64) -> Result<()> {
+    let environment = &shared.environment;
+    let disk = &*environment.disk;
+    let aside = shared.directory.join(ASIDE_DIR);
+    match disk.create_dir(&aside) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            return Err(Error::io("create", &aside)(error));
+        }
+        _ => disk.sync_dir(&shared.directory).map_err(Error::io("sync", &shared.directory))?,
+    }
+    let mut tails = disk.list(&aside).map_err(Error::io("list", &aside))?;
+    tails.retain(|entry| entry.name.starts_with("tail-"));
+    while tails.len() >= KEPT_TAILS {
+        let oldest = aside.join(&tails.remove(0).name);
+        disk.remove(&oldest).map_err(Error::io("remove", &oldest))?;
+    }
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = format!("tail-{:013}-{stem}-{from}", environment.clock.now_ms());
+    let mut bytes = vec![0; (to - from) as usize];
+    file.read_at(&mut bytes, from).map_err(Error::io("read", path))?;
+    durable::publish(disk, &aside, &name, &bytes)?;
+    file.truncate(from).map_err(Error::io("truncate", path))?;
+    file.sync().map_err(Error::io("sync", path))?;
+    let (path, kept) = (path.to_owned(), aside.join(name));
+    environment.observer.event(&Event::TornTailCut { path, offset: from, bytes: to - from, kept });
+    Ok(())
+}
+
+/// Makes the witness say what is durable now, and makes that durable. A damaged one is made anew: everything that it
+/// could have named was just read and hashed.
+fn confirm_witness(
+    shared: &Shared,
+    found: &Witness,
+    open: Option<&OpenPart>,
+    view: &view::View,
+) -> Result<WitnessFile> {
+    let disk = &*shared.environment.disk;
+    let path = shared.directory.join(WITNESS_FILE);
+    let slot = match &found.latest {
+        Some(slot) if found.flaws.is_empty() => slot.clone(),
+        slot => {
+            let sequence = slot.as_ref().map_or(0, |slot| slot.sequence) + 2;
+            let blank = WitnessSlot { sequence, ..slot.clone().unwrap_or_else(|| witness::blank(shared.id)) };
+            witness::create(disk, &shared.directory, &blank)?;
+            for flaw in &found.flaws {
+                let event = Event::WitnessRewritten { path: path.clone(), flaw: flaw.clone() };
+                shared.environment.observer.event(&event);
+            }
+            blank
+        }
+    };
+    let mut witness = WitnessFile::open(disk, &shared.directory, slot)?;
+    // An open segment without frames promises nothing yet; the one before it still does.
+    let last = match open.filter(|open| !open.state.walk.frames.is_empty()) {
+        Some(open) => {
+            let walk = &open.state.walk;
+            Some((open.state.place.segment, walk.last_commit, walk.end, walk.chain))
+        }
+        None => view
+            .parts
+            .iter()
+            .rev()
+            .map(|part| &part.segment)
+            .find(|segment| segment.digest.is_some())
+            .map(|segment| (segment.place.segment, segment.last_commit, segment.end, segment.chain)),
+    };
+    if let Some((segment, commit, end, chain)) = last
+        && (witness.slot.segment, witness.slot.commit, witness.slot.end_bytes) != (segment, commit, end)
+        && commit >= witness.slot.commit
+    {
+        witness.record(segment, commit, end, chain)?;
+    }
+    witness.sync()?;
+    Ok(witness)
+}

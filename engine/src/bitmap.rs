@@ -1,0 +1,123 @@
+//! A set of row numbers of one segment.
+
+use std::sync::Arc;
+
+/// A fixed-size set of bits. Clones share their words until one changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bitmap {
+    words: Arc<Vec<u64>>,
+    bits: u32,
+}
+
+impl Bitmap {
+    /// All of `bits` set.
+    pub(crate) fn full(bits: u32) -> Self {
+        let mut map = Self { words: Arc::new(vec![u64::MAX; bits.div_ceil(64) as usize]), bits };
+        if let Some(last) = Arc::make_mut(&mut map.words).last_mut()
+            && !bits.is_multiple_of(64)
+        {
+            *last = (1 << (bits % 64)) - 1;
+        }
+        map
+    }
+
+    /// None of `bits` set.
+    pub(crate) fn empty(bits: u32) -> Self {
+        Self { words: Arc::new(vec![0; bits.div_ceil(64) as usize]), bits }
+    }
+
+    /// Whether a bit is set; a bit beyond the end is not.
+    pub(crate) fn contains(&self, bit: u32) -> bool {
+        self.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
+    }
+
+    /// Clears a bit.
+    pub(crate) fn remove(&mut self, bit: u32) {
+        if self.contains(bit)
+            && let Some(word) = Arc::make_mut(&mut self.words).get_mut(bit as usize / 64)
+        {
+            *word &= !(1 << (bit % 64));
+        }
+    }
+
+    /// Sets a bit within the size.
+    pub(crate) fn insert(&mut self, bit: u32) {
+        if bit < self.bits
+            && let Some(word) = Arc::make_mut(&mut self.words).get_mut(bit as usize / 64)
+        {
+            *word |= 1 << (bit % 64);
+        }
+    }
+
+    /// Sets the bits `from..to` that are within the size.
+    pub(crate) fn insert_range(&mut self, from: u32, to: u32) {
+        let to = to.min(self.bits);
+        let words = Arc::make_mut(&mut self.words);
+        for (at, word) in (0u32..).zip(words.iter_mut()).skip(from as usize / 64) {
+            let start = at * 64;
+            if start >= to {
+                break;
+            }
+            let low = from.saturating_sub(start).min(63);
+            let high = (to - start).min(64);
+            let upto = if high == 64 { u64::MAX } else { (1 << high) - 1 };
+            *word |= upto & (u64::MAX << low);
+        }
+    }
+
+    /// Grows the set to `bits`, the new ones set.
+    pub(crate) fn grow_full(&mut self, bits: u32) {
+        let before = self.bits;
+        if bits <= before {
+            return;
+        }
+        Arc::make_mut(&mut self.words).resize(bits.div_ceil(64) as usize, 0);
+        self.bits = bits;
+        (before..bits).for_each(|bit| self.insert(bit));
+    }
+
+    /// How many bits are set.
+    pub(crate) fn count(&self) -> u64 {
+        self.words.iter().map(|word| u64::from(word.count_ones())).sum()
+    }
+
+    /// The set bits within `from..to`, rising.
+    pub(crate) fn iter(&self, from: u32, to: u32) -> impl Iterator<Item = u32> + '_ {
+        let to = to.min(self.bits);
+        let words = (from / 64)..to.div_ceil(64).max(from / 64);
+        words.flat_map(move |at| {
+            let mut word = self.words.get(at as usize).copied().unwrap_or(0);
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| at * 64 + word.trailing_zeros())?;
+                word &= word - 1;
+                Some(bit)
+            })
+            .filter(move |bit| (from..to).contains(bit))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bitmap_is_a_set() {
+        for bits in [0, 1, 63, 64, 65, 200] {
+            let mut map = Bitmap::full(bits);
+            assert_eq!(map.count(), u64::from(bits));
+            let shared = map.clone();
+            map.remove(0);
+            map.remove(bits);
+            assert_eq!(map.count(), u64::from(bits).saturating_sub(1));
+            assert_eq!(shared.count(), u64::from(bits));
+            map.grow_full(bits + 70);
+            assert_eq!(
+                map.iter(0, u32::MAX).collect::<Vec<_>>(),
+                (0..bits + 70).filter(|b| *b != 0 || bits == 0).collect::<Vec<_>>()
+            );
+            assert_eq!(map.iter(5, 9).collect::<Vec<_>>(), (5..9).collect::<Vec<_>>());
+            assert_eq!(Bitmap::empty(bits).count(), 0);
+        }
+    }
+}

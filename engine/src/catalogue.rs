@@ -1,0 +1,48 @@
+//! The catalogue of a store: reading it, and the one function that replaces it.
+
+use std::path::{Path, PathBuf};
+
+use siltstone_format::Id;
+use siltstone_format::catalogue::Catalogue;
+use siltstone_format::checksum::to_hex;
+use siltstone_format::limits::MAX_DOCUMENT_BYTES;
+use siltstone_format::names::{CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE};
+
+use crate::disk::durable;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::lock;
+
+/// The catalogue of the store at `root`.
+pub(crate) fn load(environment: &Environment, root: &Path) -> Result<Catalogue> {
+    let path = root.join(CATALOGUE_FILE);
+    let bytes = durable::read_whole(&*environment.disk, &path, MAX_DOCUMENT_BYTES)?;
+    let (catalogue, _) = Catalogue::decode(&bytes).map_err(|flaw| Error::flaw(&path, flaw))?;
+    Ok(catalogue)
+}
+
+/// Replaces the catalogue by what `edit` makes of it, under the store's lock.
+pub(crate) fn edit(
+    environment: &Environment,
+    root: &Path,
+    edit: impl FnOnce(&mut Catalogue) -> Result<()>,
+) -> Result<Catalogue> {
+    let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;
+    let mut catalogue = load(environment, root)?;
+    edit(&mut catalogue)?;
+    catalogue.generation += 1;
+    catalogue.collections.sort_by(|a, b| a.name.cmp(&b.name));
+    write(environment, root, &catalogue)?;
+    Ok(catalogue)
+}
+
+/// Writes a catalogue.
+pub(crate) fn write(environment: &Environment, root: &Path, catalogue: &Catalogue) -> Result<()> {
+    let bytes = catalogue.encode().map_err(|reason| Error::invalid("catalogue", reason))?;
+    durable::publish(&*environment.disk, root, CATALOGUE_FILE, &bytes)
+}
+
+/// The directory of a collection.
+pub(crate) fn directory(root: &Path, collection: &Id) -> PathBuf {
+    root.join(COLLECTIONS_DIR).join(to_hex(collection))
+}

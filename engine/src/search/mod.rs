@@ -1,0 +1,187 @@
+//! Exact search: what a brute-force scan in float64 returns, bit for bit, at the speed of a scan in float32.
+//!
+//! Every live row gets an upper bound of its canonical score from the float32 kernel. Only a row whose bound reaches
+//! the k-th best canonical score so far is scored canonically, so the answer is that of brute force for any data; the
+//! bound only decides how much work it was.
+
+mod across;
+mod scan;
+mod top;
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use crate::distance::Query;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::ids::{CommitSeq, RowPlace};
+use crate::view::View;
+
+pub use across::{Scope, StoreView};
+
+/// What to search for, beside the vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Search {
+    top_k: usize,
+    filter: Option<Filter>,
+    threshold: Option<f64>,
+    per_document: Option<String>,
+    brute_force: bool,
+}
+
+impl Search {
+    /// The best `top_k` rows; fewer when fewer match.
+    pub fn new(top_k: usize) -> Self {
+        Self { top_k, filter: None, threshold: None, per_document: None, brute_force: false }
+    }
+
+    /// Only rows whose metadata matches.
+    #[must_use]
+    pub fn filter(self, filter: Filter) -> Self {
+        Self { filter: Some(filter), ..self }
+    }
+
+    /// Only rows with at least this score; for euclidean distance, at most this one.
+    #[must_use]
+    pub fn threshold(self, threshold: f64) -> Self {
+        Self { threshold: Some(threshold), ..self }
+    }
+
+    /// Only the best row of each document: of each value of this metadata field. Rows without it each stand alone.
+    #[must_use]
+    pub fn per_document(self, field: &str) -> Self {
+        Self { per_document: Some(field.to_owned()), ..self }
+    }
+
+    /// Scores every row canonically, without bounds: the oracle that audits compare with. The answer is the same.
+    #[must_use]
+    pub fn brute_force(self) -> Self {
+        Self { brute_force: true, ..self }
+    }
+}
+
+/// A row that was found. It was verified against its checksums.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Name of its collection.
+    pub collection: String,
+    /// Its key.
+    pub key: String,
+    /// Its canonical score: cosine, inner product or euclidean distance.
+    pub score: f64,
+    /// Its metadata.
+    pub metadata: Map<String, Value>,
+    /// Its text.
+    pub text: String,
+    /// The commit that wrote it.
+    pub commit: CommitSeq,
+    /// Where it lies.
+    pub place: RowPlace,
+}
+
+/// The result of one search.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The hits, best first; equal scores by collection, then key.
+    pub hits: Vec<Hit>,
+    /// How many rows were compared with the query.
+    pub rows_scanned: u64,
+    /// How many of them had to be scored canonically.
+    pub rows_scored: u64,
+}
+
+impl View {
+    /// The best rows for a vector.
+    ///
+    /// Cost: one pass over the vectors of the rows that match, on all threads of the rayon pool; with a filter, the
+    /// decompression of all metadata first.
+    ///
+    /// # Errors
+    /// A vector that cannot be compared; damage to a row that would be returned, unless the view skips damage.
+    pub fn search(&self, vector: &[f32], search: &Search) -> Result<Answer> {
+        let mut answers = self.search_batch(&[vector], search)?;
+        answers.pop().ok_or_else(|| Error::invalid("query", "none was given"))
+    }
+
+    /// The best rows for each of several vectors, in one pass over the rows.
+    ///
+    /// # Errors
+    /// As [`View::search`].
+    pub fn search_batch(&self, vectors: &[&[f32]], search: &Search) -> Result<Vec<Answer>> {
+        run(std::slice::from_ref(self), vectors, search)
+    }
+}
+
+/// Searches several views of the same vector space as one.
+pub(crate) fn run(views: &[View], vectors: &[&[f32]], search: &Search) -> Result<Vec<Answer>> {
+    let Some(first) = views.first() else {
+        return Ok(vectors
+            .iter()
+            .map(|_| Answer { hits: Vec::new(), rows_scanned: 0, rows_scored: 0 })
+            .collect());
+    };
+    let identity = first.identity();
+    let queries = vectors
+        .iter()
+        .map(|vector| {
+            if vector.len() != identity.dims as usize {
+                let reason =
+                    format!("{} elements, the collections have {} dims", vector.len(), identity.dims);
+                return Err(Error::invalid("query", reason));
+            }
+            Query::new(identity.metric, vector)
+                .map_err(|refused| Error::Vector { subject: "query".to_owned(), refused })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let masks = match &search.filter {
+        Some(filter) => Some(views.iter().map(|view| view.matching(filter)).collect::<Result<Vec<_>>>()?),
+        None => None,
+    };
+    let mut answers = Vec::with_capacity(queries.len());
+    let Some(field) = &search.per_document else {
+        for found in scan::scan(views, masks.as_deref(), &queries, search, search.top_k)? {
+            answers.push(found.answer(views, |_| true)?);
+        }
+        return Ok(answers);
+    };
+    for query in &queries {
+        answers.push(best_of_documents(views, masks.as_deref(), query, search, field)?);
+    }
+    Ok(answers)
+}
+
+/// The best row of each of the best documents: rows are taken from the front of the full order until there are enough
+/// documents. More rows are asked for when there were not.
+fn best_of_documents(
+    views: &[View],
+    masks: Option<&[Vec<crate::bitmap::Bitmap>]>,
+    query: &Query,
+    search: &Search,
+    field: &str,
+) -> Result<Answer> {
+    let mut rows = search.top_k.saturating_mul(4);
+    loop {
+        let Some(found) = scan::scan(views, masks, std::slice::from_ref(query), search, rows)?.pop() else {
+            return Err(Error::invalid("query", "none was given"));
+        };
+        let exhausted = found.len() < rows;
+        let mut seen = std::collections::HashSet::new();
+        let mut answer = found.answer(views, |hit| {
+            let document = match hit.metadata.get(field) {
+                Some(value) => Cow::Owned(value.to_string()),
+                None => Cow::Borrowed(""),
+            };
+            seen.len() < search.top_k
+                && match document.is_empty() {
+                    true => seen.insert(format!("{}\n{}", hit.collection, hit.key)),
+                    false => seen.insert(format!("{}\n{document}", hit.collection)),
+                }
+        })?;
+        if exhausted || answer.hits.len() >= search.top_k {
+            answer.hits.truncate(search.top_k);
+            return Ok(answer);
+        }
+        rows = rows.saturating_mul(4);
+    }
+}

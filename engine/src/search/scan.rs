@@ -1,0 +1,197 @@
+//! The pass over the rows.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use siltstone_format::frame::Frame;
+
+use super::top::{Candidate, Top};
+use super::{Answer, Hit, Search};
+use crate::bitmap::Bitmap;
+use crate::distance::Query;
+use crate::error::Result;
+use crate::view::{OnDamage, Part, View};
+
+/// Rows of a task of one thread.
+const TASK_ROWS: u32 = 1024;
+/// Rows that all queries of a batch pass over before the next: they stay in the cache meanwhile.
+const BLOCK_ROWS: usize = 16;
+
+/// What a pass found for one query.
+#[derive(Debug)]
+pub(super) struct Found<'v> {
+    candidates: Vec<Candidate<'v>>,
+    scores: Vec<f64>,
+    rows_scanned: u64,
+    rows_scored: u64,
+}
+
+/// Some rows of a part.
+struct Task<'v> {
+    view: u32,
+    part_number: u32,
+    part: &'v Part,
+    mask: &'v Bitmap,
+    from: u32,
+    to: u32,
+    on_damage: OnDamage,
+    collection: &'v str,
+}
+
+/// The best `limit` rows of the views for each query.
+pub(super) fn scan<'v>(
+    views: &'v [View],
+    masks: Option<&'v [Vec<Bitmap>]>,
+    queries: &[Query],
+    search: &Search,
+    limit: usize,
+) -> Result<Vec<Found<'v>>> {
+    let tasks = tasks(views, masks);
+    let tops: Vec<Top<'v>> = queries
+        .iter()
+        .map(|query| Top::new(limit, search.threshold.map_or(f64::NEG_INFINITY, |score| query.rank(score))))
+        .collect();
+    let (scanned, scored) = (AtomicU64::new(0), AtomicU64::new(0));
+    tasks.par_iter().try_for_each(|task| -> Result<()> {
+        let (rows, canonical) = task.run(queries, &tops, search)?;
+        scanned.fetch_add(rows, Ordering::Relaxed);
+        scored.fetch_add(canonical, Ordering::Relaxed);
+        Ok(())
+    })?;
+    let (rows_scanned, rows_scored) = (scanned.into_inner(), scored.into_inner());
+    let found = tops.into_iter().zip(queries).map(|(top, query)| {
+        let candidates = top.finish()?;
+        let scores = candidates.iter().map(|candidate| query.score_of_rank(candidate.rank)).collect();
+        Ok(Found { candidates, scores, rows_scanned, rows_scored })
+    });
+    found.collect()
+}
+
+fn tasks<'v>(views: &'v [View], masks: Option<&'v [Vec<Bitmap>]>) -> Vec<Task<'v>> {
+    let mut tasks = Vec::new();
+    for (at, view) in views.iter().enumerate() {
+        for (number, part) in view.parts.iter().enumerate() {
+            let mask = masks.and_then(|masks| masks.get(at)?.get(number)).unwrap_or(&part.live);
+            let mut from = 0;
+            while from < part.segment.rows {
+                let to = from.saturating_add(TASK_ROWS).min(part.segment.rows);
+                tasks.push(Task {
+                    view: at as u32,
+                    part_number: number as u32,
+                    part,
+                    mask,
+                    from,
+                    to,
+                    on_damage: view.on_damage,
+                    collection: view.collection(),
+                });
+                from = to;
+            }
+        }
+    }
+    tasks
+}
+
+impl<'v> Task<'v> {
+    /// Passes over the rows; returns how many there were and how many were scored canonically.
+    fn run(&self, queries: &[Query], tops: &[Top<'v>], search: &Search) -> Result<(u64, u64)> {
+        let segment = &*self.part.segment;
+        let (mut rows, mut scored) = (0, 0);
+        let first = segment.frames.partition_point(|frame| frame.first_row + frame.rows <= self.from);
+        for (number, at) in segment.frames.iter().enumerate().skip(first) {
+            if at.first_row >= self.to {
+                break;
+            }
+            let (from, to) = (self.from.max(at.first_row), self.to.min(at.first_row + at.rows));
+            let mut wanted = self.mask.iter(from, to).peekable();
+            if wanted.peek().is_none() {
+                continue;
+            }
+            let frame = match segment.frame(number) {
+                Ok(frame) => frame,
+                Err(error) if self.on_damage == OnDamage::Skip && error.is_damage() => continue,
+                Err(error) => return Err(error),
+            };
+            let vectors = segment.vectors(at);
+            let norms = frame.squared_norm_section();
+            let dims = segment.place.dims as usize;
+            let mut block: Vec<(u32, &[f32], f64)> = Vec::with_capacity(BLOCK_ROWS);
+            while wanted.peek().is_some() {
+                block.clear();
+                block.extend(wanted.by_ref().take(BLOCK_ROWS).filter_map(|row| {
+                    let local = (row - at.first_row) as usize;
+                    let vector = vectors.get(local * dims..(local + 1) * dims)?;
+                    let norm = norms.get(local * 8..)?.first_chunk::<8>()?;
+                    Some((row, vector, f64::from_le_bytes(*norm)))
+                }));
+                rows += block.len() as u64;
+                for (query, top) in queries.iter().zip(tops) {
+                    for &(row, vector, norm) in &block {
+                        // A bound that is not a number cannot rule a row out.
+                        if !search.brute_force && query.optimistic_rank(vector, norm) < top.bar() {
+                            continue;
+                        }
+                        scored += 1;
+                        let rank = query.rank(query.score(vector, norm));
+                        if rank >= top.bar() {
+                            self.offer(top, &frame, row, row - at.first_row, rank);
+                        }
+                    }
+                }
+            }
+        }
+        Ok((rows, scored))
+    }
+
+    /// Offers a row that may be among the best, after its vector and key were checked: a damaged row either stays out
+    /// (when damage is skipped) or turns the search into an error if it would be returned.
+    fn offer(&self, top: &Top<'v>, frame: &Frame<'v>, row: u32, local: u32, rank: f64) {
+        let segment = &self.part.segment;
+        let missing = || Err(segment.no_such_row(row));
+        let vector = frame.row(local).map_or_else(missing, |row| row.map_err(|flaw| segment.damaged(flaw)));
+        let key = frame
+            .key(local)
+            .map_or_else(|| Err(segment.no_such_row(row)), |key| key.map_err(|flaw| segment.damaged(flaw)));
+        let (key, error) = match (vector, key) {
+            (Ok(_), Ok(key)) => (key, None),
+            (Err(error), _) | (_, Err(error)) => ("", Some(error)),
+        };
+        if error.is_some() && self.on_damage == OnDamage::Skip {
+            return;
+        }
+        let (view, part, collection) = (self.view, self.part_number, self.collection);
+        top.offer(Candidate { rank, view, part, row, collection, key, error });
+    }
+}
+
+impl Found<'_> {
+    /// How many rows were found.
+    pub(super) fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
+    /// The rows as hits, read and verified; those that `wanted` refuses are left out.
+    pub(super) fn answer(&self, views: &[View], mut wanted: impl FnMut(&Hit) -> bool) -> Result<Answer> {
+        let mut hits = Vec::with_capacity(self.candidates.len().min(1024));
+        for (candidate, score) in self.candidates.iter().zip(&self.scores) {
+            let Some(view) = views.get(candidate.view as usize) else { continue };
+            let row = match view.row(candidate.part, candidate.row) {
+                Err(error) if view.on_damage == OnDamage::Skip && error.is_damage() => continue,
+                row => row?,
+            };
+            let hit = Hit {
+                collection: view.collection().to_owned(),
+                key: row.key.to_owned(),
+                score: *score,
+                metadata: row.metadata,
+                text: row.text,
+                commit: row.commit,
+                place: row.place,
+            };
+            if wanted(&hit) {
+                hits.push(hit);
+            }
+        }
+        Ok(Answer { hits, rows_scanned: self.rows_scanned, rows_scored: self.rows_scored })
+    }
+}

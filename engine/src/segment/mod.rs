@@ -1,0 +1,160 @@
+//! Segments: the files that hold rows. One may be open and grow; the others never change again.
+
+pub(crate) mod create;
+mod keys;
+mod open;
+mod walk;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use siltstone_format::frame::{Frame, Geometry};
+use siltstone_format::layout::{FooterFrame, FooterKill};
+use siltstone_format::{Digest, Flaw, Seed};
+
+use crate::disk::Map;
+use crate::error::{Error, Result};
+
+pub(crate) use keys::write_index;
+pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed};
+pub(crate) use walk::{Stop, Walk};
+
+/// A segment as readers see it: its bytes as memory and where its frames lie in them. What counts in a given moment is
+/// the view's business.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) place: SegmentPlace,
+    map: Map,
+    seed: Seed,
+    /// The frames of whole commits, in order.
+    pub(crate) frames: Vec<FooterFrame>,
+    /// The kills of those frames, in order.
+    pub(crate) kills: Vec<FooterKill>,
+    /// One more than the greatest row number.
+    pub(crate) rows: u32,
+    /// Where the last of the frames ends, in bytes.
+    pub(crate) end: u64,
+    /// Chain digest there.
+    pub(crate) chain: Digest,
+    pub(crate) last_commit: u64,
+    /// The digest of the segment once it is sealed.
+    pub(crate) digest: Option<Digest>,
+    /// Which frames' indexes were checked in this process.
+    checked: Vec<AtomicBool>,
+    keys: OnceLock<keys::Lookup>,
+}
+
+impl Segment {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.place.path()
+    }
+
+    /// The error for a flaw in this segment's file.
+    pub(crate) fn damaged(&self, flaw: Flaw) -> Error {
+        Error::flaw(&self.path(), flaw)
+    }
+
+    /// Which frame holds a row.
+    fn frame_number(&self, row: u32) -> Option<usize> {
+        let after = self.frames.partition_point(|frame| frame.first_row <= row);
+        let number = after.checked_sub(1)?;
+        // Frames without rows share their first row with the next; the search above finds the last of them.
+        let frame = self.frames.get(number)?;
+        (row - frame.first_row < frame.rows).then_some(number)
+    }
+
+    /// The frame that holds a row, and the row's number in it.
+    pub(crate) fn frame_of(&self, row: u32) -> Option<(usize, u32)> {
+        let number = self.frame_number(row)?;
+        Some((number, row - self.frames.get(number)?.first_row))
+    }
+
+    /// The rows of a frame as elements, not checked, from its map. Never copies.
+    pub(crate) fn vectors(&self, frame: &FooterFrame) -> &[f32] {
+        let from = frame.offset as usize + Geometry::ROWS;
+        let bytes = self.map.get(from..from + frame.rows as usize * self.place.dims as usize * 4);
+        bytes.and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()).unwrap_or_default()
+    }
+
+    /// A frame with a header and an index that were checked.
+    pub(crate) fn frame(&self, number: usize) -> Result<Frame<'_>> {
+        let entry = self.frames.get(number).ok_or_else(|| self.no_such_frame(number))?;
+        let bytes = self.map.get(entry.offset as usize..).unwrap_or_default();
+        let (frame, header) = Frame::new(bytes, self.place.dims, &self.seed, entry.offset)
+            .map_err(|flaw| self.damaged(flaw))?;
+        let checked = self.checked.get(number);
+        if !checked.is_some_and(|checked| checked.load(Ordering::Relaxed)) {
+            if header.rows != entry.rows
+                || header.first_row != entry.first_row
+                || header.commit != entry.commit
+            {
+                let found =
+                    format!("row {}, {} rows, commit {}", header.first_row, header.rows, header.commit);
+                let expected =
+                    format!("row {}, {} rows, commit {}", entry.first_row, entry.rows, entry.commit);
+                let length = header.frame_bytes;
+                return Err(self.damaged(Flaw::new(
+                    "frame header",
+                    "rows",
+                    entry.offset,
+                    length,
+                    expected,
+                    found,
+                )));
+            }
+            frame.check_index().map_err(|flaw| self.damaged(flaw))?;
+            if let Some(checked) = checked {
+                checked.store(true, Ordering::Relaxed);
+            }
+        }
+        Ok(frame)
+    }
+
+    fn no_such_frame(&self, number: usize) -> Error {
+        let found = format!("{} frames", self.frames.len());
+        self.damaged(Flaw::new("segment", "frames", 0, self.end, format!("frame {number}"), found))
+    }
+
+    /// The flaw of a row number that no frame has.
+    pub(crate) fn no_such_row(&self, row: u32) -> Error {
+        let found = format!("{} rows", self.rows);
+        self.damaged(Flaw::new("segment", "rows", 0, self.end, format!("row {row}"), found))
+    }
+
+    /// The key of a row, checked.
+    pub(crate) fn key(&self, row: u32) -> Result<&str> {
+        let (number, at) = self.frame_of(row).ok_or_else(|| self.no_such_row(row))?;
+        match self.frame(number)?.key(at) {
+            Some(key) => key.map_err(|flaw| self.damaged(flaw)),
+            None => Err(self.no_such_row(row)),
+        }
+    }
+
+    /// The rows whose key is `key`, rising: the last live one is the newest.
+    pub(crate) fn find(&self, key: &str, disk: &dyn crate::disk::Disk) -> Result<Vec<u32>> {
+        let hash = siltstone_format::checksum::key_hash(key);
+        let mut rows = Vec::new();
+        for row in self.keys.get_or_init(|| keys::Lookup::open(self, disk)).candidates(self, hash)? {
+            if self.key(row)? == key {
+                rows.push(row);
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The chain digest before a frame, from its header.
+    pub(crate) fn previous_chain(&self, number: usize) -> Result<Digest> {
+        let entry = self.frames.get(number).ok_or_else(|| self.no_such_frame(number))?;
+        let bytes = self.map.get(entry.offset as usize..).unwrap_or_default();
+        let (_, header) = Frame::new(bytes, self.place.dims, &self.seed, entry.offset)
+            .map_err(|flaw| self.damaged(flaw))?;
+        Ok(header.previous_chain)
+    }
+
+    /// Whether the key index file serves this segment's lookups.
+    #[cfg(test)]
+    pub(crate) fn uses_index_file(&self, disk: &dyn crate::disk::Disk) -> bool {
+        self.keys.get_or_init(|| keys::Lookup::open(self, disk)).is_file()
+    }
+}

@@ -1,0 +1,163 @@
+//! Opening segment files: headers and footers are read, rows are only mapped.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
+
+use siltstone_format::header::{self, HeaderPage};
+use siltstone_format::layout::Seal;
+use siltstone_format::limits::HEADER_PAGE_BYTES;
+use siltstone_format::names::FileKind;
+use siltstone_format::{Digest, Flaw, Id, Seed, footer};
+
+use super::{Segment, Walk};
+use crate::disk::{Disk, DiskFile, Mode};
+use crate::error::{Error, Result};
+
+/// Which segment, of what, where.
+#[derive(Debug, Clone)]
+pub(crate) struct SegmentPlace {
+    pub(crate) directory: Arc<Path>,
+    pub(crate) collection: Id,
+    pub(crate) dims: u32,
+    pub(crate) metric: u32,
+    pub(crate) segment: u64,
+}
+
+impl SegmentPlace {
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.join(FileKind::Segment(self.segment).file_name())
+    }
+
+    pub(crate) fn index_path(&self) -> PathBuf {
+        self.directory.join(FileKind::KeyIndex(self.segment).file_name())
+    }
+
+    pub(crate) fn seed(&self) -> Seed {
+        Seed::new(&self.collection, self.segment)
+    }
+}
+
+/// Reads `length` bytes at `offset` of the file at `path`.
+pub(super) fn read(file: &dyn DiskFile, path: &Path, offset: u64, length: usize) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    file.read_at(&mut bytes, offset).map_err(Error::io("read", path))?;
+    Ok(bytes)
+}
+
+/// Reads and checks the header page of a segment, and that it is the one it should be.
+pub(crate) fn read_header(file: &dyn DiskFile, place: &SegmentPlace) -> Result<HeaderPage> {
+    let path = place.path();
+    let length = file.len().map_err(Error::io("read", &path))?.min(HEADER_PAGE_BYTES);
+    let page =
+        header::decode(&read(file, &path, 0, length as usize)?).map_err(|flaw| Error::flaw(&path, flaw))?;
+    let of_file = (page.header.collection, page.header.segment, page.header.dims, page.header.metric);
+    let of_manifest = (place.collection, place.segment, place.dims, place.metric);
+    if of_file != of_manifest {
+        let name = |(collection, segment, dims, metric): (Id, u64, u32, u32)| {
+            let collection = siltstone_format::checksum::to_hex(&collection);
+            format!("segment {segment} of collection {collection}, {dims} dims, metric {metric}")
+        };
+        let (expected, found) = (name(of_manifest), name(of_file));
+        let flaw =
+            Flaw::new("segment header", "collection and segment", 0, HEADER_PAGE_BYTES, expected, found);
+        return Err(Error::flaw(&path, flaw));
+    }
+    Ok(page)
+}
+
+/// What the manifest promises of a sealed segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Promise {
+    pub(crate) bytes: u64,
+    pub(crate) rows: u64,
+    pub(crate) last_commit: u64,
+    pub(crate) digest: Digest,
+}
+
+/// Opens a sealed segment: reads its header page and footer, compares them with the manifest's promise, and maps the
+/// rest unread.
+pub(crate) fn open_sealed(disk: &dyn Disk, place: SegmentPlace, promise: Promise) -> Result<Segment> {
+    let path = place.path();
+    let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+    let damaged = |flaw| Error::flaw(&path, flaw);
+    let length = file.len().map_err(Error::io("read", &path))?;
+    if length != promise.bytes {
+        let (expected, found) = (format!("{} bytes", promise.bytes), format!("{length} bytes"));
+        let suspect = promise.bytes.abs_diff(length);
+        return Err(damaged(Flaw::new(
+            "segment",
+            "length",
+            length.min(promise.bytes),
+            suspect,
+            expected,
+            found,
+        )));
+    }
+    read_header(&*file, &place)?;
+    let seed = place.seed();
+    let tail_at = length.saturating_sub(Seal::BYTES as u64);
+    let tail = read(&*file, &path, tail_at, (length - tail_at) as usize)?;
+    let (start, seal) = footer::locate(&tail, length, &seed).map_err(damaged)?;
+    let bytes = read(&*file, &path, start, (length - start) as usize)?;
+    let footer = footer::decode(&bytes, &seal, &seed, start).map_err(damaged)?;
+    let of_file = (footer.header.rows, footer.header.last_commit, footer.digest);
+    if of_file != (promise.rows, promise.last_commit, promise.digest) {
+        let found = format!("{} rows up to commit {}", footer.header.rows, footer.header.last_commit);
+        let expected =
+            format!("{} rows up to commit {} and the manifest's digest", promise.rows, promise.last_commit);
+        return Err(damaged(Flaw::new("footer", "digest", start, length - start, expected, found)));
+    }
+    let map = file.map(length).map_err(Error::io("map", &path))?;
+    let checked = footer.frames.iter().map(|_| AtomicBool::new(false)).collect();
+    Ok(Segment {
+        map,
+        seed,
+        rows: footer.header.rows as u32,
+        end: footer.header.frames_end,
+        chain: footer.header.chain,
+        last_commit: footer.header.last_commit,
+        digest: Some(footer.digest),
+        frames: footer.frames,
+        kills: footer.kills,
+        checked,
+        keys: OnceLock::new(),
+        place,
+    })
+}
+
+/// A segment that is not sealed, as a file that was walked: grows with [`OpenFile::advance`].
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub(crate) place: SegmentPlace,
+    pub(crate) walk: Walk,
+}
+
+impl OpenFile {
+    /// Reads the header page; no frame yet.
+    pub(crate) fn start(file: &dyn DiskFile, place: SegmentPlace) -> Result<Self> {
+        let page = read_header(file, &place)?;
+        let walk = Walk::new(&page);
+        Ok(Self { place, walk })
+    }
+
+    /// The segment as far as it was walked.
+    pub(crate) fn segment(&self, file: &dyn DiskFile) -> Result<Segment> {
+        let map = file.map(self.walk.end).map_err(Error::io("map", &self.place.path()))?;
+        Ok(Segment {
+            map,
+            seed: self.place.seed(),
+            frames: self.walk.frames.clone(),
+            kills: self.walk.kills.clone(),
+            rows: self.walk.rows,
+            end: self.walk.end,
+            chain: self.walk.chain,
+            last_commit: self.walk.last_commit,
+            digest: None,
+            checked: self.walk.frames.iter().map(|_| AtomicBool::new(false)).collect(),
+            keys: OnceLock::new(),
+            place: self.place.clone(),
+        })
+    }
+}

@@ -1,0 +1,96 @@
+//! Removing files that nobody owns: what an interrupted command leaves behind. Nothing that holds rows is ever removed
+//! unless it was dropped on purpose.
+
+use std::io;
+use std::path::Path;
+
+use siltstone_format::catalogue::Catalogue;
+use siltstone_format::checksum::from_hex;
+use siltstone_format::limits::HEADER_PAGE_BYTES;
+use siltstone_format::manifest::Manifest;
+use siltstone_format::names::{COLLECTIONS_DIR, DROPPED_FILE, FileKind, LOCK_FILE};
+
+use crate::disk::Mode;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::lock;
+
+/// Removes what an interrupted command left in a collection's directory. The caller holds its lock.
+pub(crate) fn collection(environment: &Environment, directory: &Path, manifest: &Manifest) -> Result<()> {
+    let disk = &*environment.disk;
+    for entry in disk.list(directory).map_err(Error::io("list", directory))? {
+        let path = directory.join(&entry.name);
+        let owned = |number| manifest.segments.iter().any(|entry| entry.segment == number);
+        let unowned = match FileKind::of(&entry.name) {
+            Some(FileKind::Temporary | FileKind::Dropped) => true,
+            Some(FileKind::Manifest(generation)) => generation < manifest.generation,
+            Some(FileKind::Snapshot(file)) => {
+                !manifest.snapshots.iter().any(|snapshot| snapshot.file == file)
+            }
+            Some(FileKind::KeyIndex(number)) => !owned(number),
+            // A segment that was created for a roll that did not happen has no frames. One with frames is somebody's
+            // rows: it is left, and `verify` reports it.
+            Some(FileKind::Segment(number)) if !owned(number) => {
+                let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+                file.len().map_err(Error::io("read", &path))? <= HEADER_PAGE_BYTES
+            }
+            _ => false,
+        };
+        if unowned && !entry.is_dir {
+            disk.remove(&path).map_err(Error::io("remove", &path))?;
+            environment.observer.event(&Event::Swept { path });
+        }
+    }
+    Ok(())
+}
+
+/// Removes the directories of collections that were dropped, or that were never finished. The caller holds the store's
+/// lock.
+pub(crate) fn directories(environment: &Environment, root: &Path, catalogue: &Catalogue) -> Result<()> {
+    let disk = &*environment.disk;
+    let parent = root.join(COLLECTIONS_DIR);
+    for entry in disk.list(&parent).map_err(Error::io("list", &parent))? {
+        let Some(id) = from_hex::<16>(&entry.name).filter(|_| entry.is_dir) else { continue };
+        if catalogue.collections.iter().any(|entry| entry.collection == id) {
+            continue;
+        }
+        let directory = parent.join(&entry.name);
+        let inside = disk.list(&directory).map_err(Error::io("list", &directory))?;
+        let dropped = inside.iter().any(|entry| entry.name == DROPPED_FILE);
+        let has_rows =
+            inside.iter().any(|entry| matches!(FileKind::of(&entry.name), Some(FileKind::Segment(_))));
+        let ours = inside.iter().all(|entry| FileKind::of(&entry.name).is_some());
+        if !ours || (has_rows && !dropped) {
+            continue;
+        }
+        // Whoever is still at work in there holds its lock.
+        if let Ok(_lock) = lock::acquire(environment, directory.join(LOCK_FILE)) {
+            remove_directory(environment, &directory)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes the directory of a dropped collection; the mark last, so that an interruption can be finished.
+pub(crate) fn remove_directory(environment: &Environment, directory: &Path) -> Result<()> {
+    let disk = &*environment.disk;
+    let remove = |path: &Path| match disk.remove(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    };
+    let mut entries = disk.list(directory).map_err(Error::io("list", directory))?;
+    entries.sort_by_key(|entry| entry.name == DROPPED_FILE);
+    for entry in entries {
+        let path = directory.join(&entry.name);
+        if entry.is_dir {
+            for inner in disk.list(&path).map_err(Error::io("list", &path))? {
+                remove(&path.join(inner.name))?;
+            }
+        }
+        remove(&path)?;
+    }
+    remove(directory)?;
+    environment.observer.event(&Event::Swept { path: directory.to_owned() });
+    Ok(())
+}

@@ -1,0 +1,277 @@
+//! A view is one moment of a collection: all that a reader ever holds. Whatever a writer does afterwards, a view goes
+//! on showing the same rows.
+
+mod load;
+mod row;
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use siltstone_format::Flaw;
+use siltstone_format::identity::EmbeddingIdentity;
+
+use crate::bitmap::Bitmap;
+use crate::collection::Shared;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::ids::{CommitSeq, RowPlace, SegmentId};
+use crate::segment::Segment;
+
+pub(crate) use load::{At, build, load, open_parts};
+pub use row::{Order, Row};
+
+/// How a view meets damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnDamage {
+    /// With an error that names it: what is returned is whole.
+    #[default]
+    Fail,
+    /// By leaving out what is damaged and listing it in [`View::damage`]. Rows that a lost frame had deleted or
+    /// replaced may show again; of several rows with one key only the newest shows.
+    Skip,
+}
+
+/// One moment of a collection. Cheap to clone; holds the segment files mapped, and needs no lock.
+#[derive(Debug, Clone)]
+pub struct View {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) commit: u64,
+    pub(crate) on_damage: OnDamage,
+    pub(crate) damage: Arc<Vec<Damage>>,
+}
+
+/// A segment, as far as it counts in a moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    pub(crate) segment: Arc<Segment>,
+    /// How many of its frames count.
+    pub(crate) frames: usize,
+    /// Which of its rows count.
+    pub(crate) live: Bitmap,
+}
+
+/// A damaged place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file.
+    pub path: std::path::PathBuf,
+    /// What is wrong, and where.
+    pub flaw: Flaw,
+}
+
+impl View {
+    /// Name of the collection.
+    pub fn collection(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// What made the vectors.
+    pub fn identity(&self) -> &EmbeddingIdentity {
+        &self.shared.identity
+    }
+
+    /// The last commit that the view shows.
+    pub fn commit(&self) -> CommitSeq {
+        CommitSeq(self.commit)
+    }
+
+    /// Number of rows. Costs nothing but a count of bits.
+    pub fn len(&self) -> u64 {
+        self.parts.iter().map(|part| part.live.count()).sum()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of rows in the segments of this moment that no longer count: space that compaction would win.
+    pub fn dead_rows(&self) -> u64 {
+        self.parts.iter().map(|part| u64::from(part.counted_rows())).sum::<u64>() - self.len()
+    }
+
+    /// What was left out, when the view was opened with [`OnDamage::Skip`].
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// Whether a row has this key.
+    ///
+    /// # Errors
+    /// Damage to the keys that were looked at, or a disk that cannot be read.
+    pub fn contains(&self, key: &str) -> Result<bool> {
+        Ok(self.place_of(key)?.is_some())
+    }
+
+    /// The row with this key. Vector, key, metadata and text are verified against their checksums.
+    ///
+    /// Costs a lookup in the key index of each segment and the decompression of one or two blocks.
+    ///
+    /// # Errors
+    /// Damage to the row, or a disk that cannot be read.
+    pub fn get(&self, key: &str) -> Result<Option<Row<'_>>> {
+        match self.place_of(key)? {
+            Some((part, row)) => self.row(part, row).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Every row, one after the other. [`Order::Key`] first reads and sorts all keys (twelve bytes a row of memory and
+    /// the keys themselves); [`Order::Storage`] reads front to back.
+    ///
+    /// # Errors
+    /// Damage to a key, for [`Order::Key`]. Damage to a row comes as an item of the iterator.
+    pub fn iter(&self, order: Order) -> Result<impl Iterator<Item = Result<Row<'_>>>> {
+        let mut places: Vec<(u32, u32)> = self.live_places().collect();
+        if order == Order::Key {
+            let mut keyed = Vec::with_capacity(places.len());
+            for (part, row) in places {
+                match self.part(part).and_then(|part| part.segment.key(row)) {
+                    Ok(key) => keyed.push((key, (part, row))),
+                    Err(error) if self.on_damage == OnDamage::Fail || !error.is_damage() => {
+                        return Err(error);
+                    }
+                    Err(_) => {}
+                }
+            }
+            keyed.sort_unstable();
+            places = keyed.into_iter().map(|(_, place)| place).collect();
+        }
+        Ok(places.into_iter().map(|(part, row)| self.row(part, row)))
+    }
+
+    /// Every key, in byte order. Reads keys only.
+    ///
+    /// # Errors
+    /// Damage to a key.
+    pub fn keys(&self) -> Result<Vec<&str>> {
+        let mut keys = Vec::new();
+        for (part, row) in self.live_places() {
+            match self.part(part).and_then(|part| part.segment.key(row)) {
+                Ok(key) => keys.push(key),
+                Err(error) if self.on_damage == OnDamage::Fail || !error.is_damage() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// Calls `each` with every row's key and metadata, in storage order. Reads no vectors and no text.
+    ///
+    /// # Errors
+    /// Damage to a key or to metadata, or what `each` returns.
+    pub fn for_each_metadata(
+        &self,
+        mut each: impl FnMut(&str, &Map<String, Value>) -> Result<()>,
+    ) -> Result<()> {
+        for part in &self.parts {
+            for number in 0..part.frames {
+                self.pass_over(part.frame_metadata(number, &part.live, |segment, row, metadata| {
+                    each(segment.key(row)?, metadata)
+                }))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The live rows whose metadata matches, a bitmap a part.
+    pub(crate) fn matching(&self, filter: &Filter) -> Result<Vec<Bitmap>> {
+        use rayon::prelude::*;
+        let tasks: Vec<(usize, usize)> = self
+            .parts
+            .iter()
+            .enumerate()
+            .flat_map(|(at, part)| (0..part.frames).map(move |f| (at, f)))
+            .collect();
+        let found: Vec<Result<(usize, Vec<u32>)>> = tasks
+            .par_iter()
+            .map(|&(at, number)| {
+                let mut rows = Vec::new();
+                if let Some(part) = self.parts.get(at) {
+                    self.pass_over(part.frame_metadata(number, &part.live, |_, row, metadata| {
+                        if filter.matches(metadata) {
+                            rows.push(row);
+                        }
+                        Ok(())
+                    }))?;
+                }
+                Ok((at, rows))
+            })
+            .collect();
+        let mut masks: Vec<Bitmap> = self.parts.iter().map(|part| Bitmap::empty(part.segment.rows)).collect();
+        for result in found {
+            let (at, rows) = result?;
+            if let Some(mask) = masks.get_mut(at) {
+                rows.into_iter().for_each(|row| mask.insert(row));
+            }
+        }
+        Ok(masks)
+    }
+
+    /// Turns damage into nothing when the view passes over it.
+    pub(crate) fn pass_over(&self, result: Result<()>) -> Result<()> {
+        match result {
+            Err(error) if self.on_damage == OnDamage::Skip && error.is_damage() => Ok(()),
+            result => result,
+        }
+    }
+
+    pub(crate) fn live_places(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        (0u32..).zip(&self.parts).flat_map(|(at, part)| part.live.iter(0, u32::MAX).map(move |row| (at, row)))
+    }
+
+    pub(crate) fn part(&self, part: u32) -> Result<&Part> {
+        self.parts.get(part as usize).ok_or_else(|| Error::invalid("segment", "not in this view"))
+    }
+
+    /// Which part and row has this key.
+    fn place_of(&self, key: &str) -> Result<Option<(u32, u32)>> {
+        for (at, part) in (0u32..).zip(&self.parts).collect::<Vec<_>>().into_iter().rev() {
+            let rows = part.segment.find(key, &*self.shared.environment.disk)?;
+            if let Some(row) = rows.into_iter().rev().find(|row| part.live.contains(*row)) {
+                return Ok(Some((at, row)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The place of a row on disk.
+    pub(crate) fn place(&self, part: &Part, row: u32) -> RowPlace {
+        let _ = self;
+        RowPlace { segment: SegmentId(part.segment.place.segment), row: crate::ids::RowIndex(row) }
+    }
+}
+
+impl Part {
+    /// How many rows its counted frames have.
+    pub(crate) fn counted_rows(&self) -> u32 {
+        let frames = self.segment.frames.get(..self.frames).unwrap_or_default();
+        frames.iter().map(|frame| frame.rows).sum()
+    }
+
+    /// Calls `each` with the metadata of every row of a frame that `mask` has.
+    pub(crate) fn frame_metadata(
+        &self,
+        number: usize,
+        mask: &Bitmap,
+        mut each: impl FnMut(&Segment, u32, &Map<String, Value>) -> Result<()>,
+    ) -> Result<()> {
+        let Some(at) = self.segment.frames.get(number) else { return Ok(()) };
+        let mut rows = mask.iter(at.first_row, at.first_row + at.rows).peekable();
+        if rows.peek().is_none() {
+            return Ok(());
+        }
+        let frame = self.segment.frame(number)?;
+        let (raw, ends) = frame.all_metadata().map_err(|flaw| self.segment.damaged(flaw))?;
+        for row in rows {
+            let local = (row - at.first_row) as usize;
+            let from = local.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
+            let to = ends.get(local).copied().unwrap_or(from);
+            let bytes = raw.get(from as usize..to as usize).unwrap_or_default();
+            each(&self.segment, row, &row::parse_metadata(&self.segment, at.offset, bytes)?)?;
+        }
+        Ok(())
+    }
+}

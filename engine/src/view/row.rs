@@ -1,0 +1,71 @@
+//! One row of a view.
+
+use serde_json::{Map, Value};
+use siltstone_format::Flaw;
+
+use super::View;
+use crate::error::Result;
+use crate::ids::{CommitSeq, RowPlace};
+use crate::segment::Segment;
+
+/// The order in which rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By the bytes of their keys.
+    Key,
+    /// As they lie on disk: by commit.
+    Storage,
+}
+
+/// A row that was read and verified.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row<'a> {
+    /// Its key.
+    pub key: &'a str,
+    /// Its vector, in the mapped file where it lies.
+    pub vector: &'a [f32],
+    /// Its metadata.
+    pub metadata: Map<String, Value>,
+    /// Its text.
+    pub text: String,
+    /// The commit that wrote it.
+    pub commit: CommitSeq,
+    /// Where it lies.
+    pub place: RowPlace,
+}
+
+impl View {
+    /// Reads and verifies a row of a part.
+    pub(crate) fn row(&self, part: u32, row: u32) -> Result<Row<'_>> {
+        let part = self.part(part)?;
+        let segment = &part.segment;
+        let (number, at) = segment.frame_of(row).ok_or_else(|| segment.no_such_row(row))?;
+        let frame = segment.frame(number)?;
+        let missing = || segment.no_such_row(row);
+        let damaged = |flaw| segment.damaged(flaw);
+        frame.row(at).ok_or_else(missing)?.map_err(damaged)?;
+        let (entry, dims) = (segment.frames.get(number).ok_or_else(missing)?, segment.place.dims as usize);
+        let from = at as usize * dims;
+        let vector = segment.vectors(entry).get(from..from + dims).ok_or_else(missing)?;
+        let metadata = frame.metadata(at).ok_or_else(missing)?.map_err(damaged)?;
+        Ok(Row {
+            key: frame.key(at).ok_or_else(missing)?.map_err(damaged)?,
+            vector,
+            metadata: parse_metadata(segment, entry.offset, &metadata)?,
+            text: frame.text(at).ok_or_else(missing)?.map_err(damaged)?,
+            commit: CommitSeq(entry.commit),
+            place: self.place(part, row),
+        })
+    }
+}
+
+/// The metadata in `bytes`; no bytes are no metadata.
+pub(crate) fn parse_metadata(segment: &Segment, offset: u64, bytes: &[u8]) -> Result<Map<String, Value>> {
+    if bytes.is_empty() {
+        return Ok(Map::new());
+    }
+    serde_json::from_slice(bytes).map_err(|error| {
+        let length = bytes.len() as u64;
+        segment.damaged(Flaw::new("metadata", "JSON", offset, length, "a JSON object", error))
+    })
+}
