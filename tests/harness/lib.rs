@@ -1,1 +1,6 @@
 //! The harness: a simulated disk, a model, damage, real processes.
+
+pub mod clock;
+pub mod damage;
+pub mod rng;
+pub mod sim_disk;

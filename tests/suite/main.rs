@@ -1,1 +1,3 @@
 //! Each module is a promise.
+
+mod harness_check;
