@@ -50,7 +50,8 @@ impl fmt::Display for Refused {
             Self::Zero { dims } => {
                 write!(
                     f,
-                    "all {dims} elements of the vector are zero, and a zero vector has no cosine; leave it out, or use the metric dot or euclidean"
+                    "all {dims} elements of the vector are zero, and a zero vector has no cosine; leave it out, \
+                     or use the metric dot or euclidean"
                 )
             }
         }

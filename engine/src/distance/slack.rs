@@ -9,7 +9,7 @@
 //! products and fused operations can have `e != 0`, and then `|e| <= 2^-150`, half the least subnormal: a sum or a
 //! difference that is subnormal is exact. An overflow makes an infinity, and every later operation keeps it
 //! infinite or makes it NaN; so *if the kernel's result is finite, no operation overflowed and the model holds*.
-//! If it is not finite, the bound is infinite and the row is kept, whatever the sign.
+//! If it is not finite, the bound says nothing and the row is kept, whatever the sign.
 //!
 //! **Dot, kernel.** Let `P` be the exact dot product, `A` the exact sum of `|q_i o_i|`, `A <= |q||o|` by
 //! Cauchy-Schwarz. In any order of summation, with or without FMA, over any number of lanes (zero lanes add exactly),
