@@ -296,6 +296,17 @@ impl Store {
         }
     }
 
+    /// Names a collection whose directory is complete.
+    pub(crate) fn adopt(&self, name: &str, id: Id) -> Result<()> {
+        let parent = self.root.join(COLLECTIONS_DIR);
+        self.environment.disk.sync_dir(&parent).map_err(Error::io("sync", &parent))?;
+        catalogue::edit(&self.environment, &self.root, |catalogue| {
+            catalogue.collections.push(CatalogueEntry { name: name.to_owned(), collection: id });
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Drops a collection and everything in it, snapshots too. Nothing of it is kept.
     ///
     /// # Errors

@@ -39,10 +39,16 @@ fn rows_are_found_after_each_commit_seal_and_reopening() {
     writer.seal().unwrap();
     drop(writer);
 
-    let before: Vec<_> = collection.snapshot("twenty").unwrap().iter(Order::Key).unwrap().map(|row| {
-        let row = row.unwrap();
-        (row.key.to_owned(), row.vector.to_vec(), row.metadata["round"].clone())
-    }).collect();
+    let before: Vec<_> = collection
+        .snapshot("twenty")
+        .unwrap()
+        .iter(Order::Key)
+        .unwrap()
+        .map(|row| {
+            let row = row.unwrap();
+            (row.key.to_owned(), row.vector.to_vec(), row.metadata["round"].clone())
+        })
+        .collect();
     let again = Store::open(directory.path().join("store")).unwrap().collection("pages").unwrap();
     let now = again.view().unwrap();
     let old = again.snapshot("twenty").unwrap();

@@ -50,6 +50,11 @@ impl Segment {
         self.place.path()
     }
 
+    /// How much of the file counts: all of a sealed one, else up to the last whole commit.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.map.len() as u64
+    }
+
     /// The error for a flaw in this segment's file.
     pub(crate) fn damaged(&self, flaw: Flaw) -> Error {
         Error::flaw(&self.path(), flaw)

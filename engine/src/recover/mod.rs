@@ -1,0 +1,238 @@
+//! Saving what is whole of a damaged store into a new one. The old store is only read.
+//!
+//! A collection whose segments are all whole is copied file by file, with its commits and snapshots, under a manifest
+//! that is rebuilt from the segments when the old one is lost. A collection with damaged segments is copied row by row:
+//! every row that is whole, without its history.
+
+mod rebuild;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use siltstone_format::Id;
+use siltstone_format::catalogue::CatalogueEntry;
+use siltstone_format::checksum::{from_hex, to_hex};
+use siltstone_format::manifest::{Manifest, SegmentState};
+use siltstone_format::names::{COLLECTIONS_DIR, check_name, is_hidden};
+
+use crate::append::Record;
+use crate::collection::Shared;
+use crate::disk::{Disk, Mode, durable};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::store::Store;
+use crate::view::{At, Damage, OnDamage, Order, build, open_parts};
+use crate::{catalogue, manifest, witness};
+
+/// What was saved of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecoveryReport {
+    /// One entry a collection, by name.
+    pub collections: Vec<RecoveredCollection>,
+    /// Directories of which nothing could be saved, and why.
+    pub lost: Vec<(PathBuf, String)>,
+}
+
+/// What was saved of a collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoveredCollection {
+    /// Its name in the new store.
+    pub name: String,
+    /// Rows that it has there.
+    pub rows: u64,
+    /// Whether its history (commits and snapshots) was saved too.
+    pub with_history: bool,
+    /// Whether its manifest was lost and was rebuilt from the segments.
+    pub manifest_rebuilt: bool,
+    /// What is damaged in the old store, and so not in the new one.
+    pub damage: Vec<Damage>,
+}
+
+/// Saves everything that is whole in the store at `from` into a new store at `to`.
+///
+/// # Errors
+/// [`Error::NotAStore`] when `from` has nothing of a store; [`Error::PathTaken`]; a disk that refuses. Damage is no error:
+/// it is in the report.
+pub fn recover(environment: &Environment, from: &Path, to: &Path) -> Result<RecoveryReport> {
+    let disk = &*environment.disk;
+    let parent = from.join(COLLECTIONS_DIR);
+    let entries = match disk.list(&parent) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) =>
+        {
+            let found = format!("it has no directory {COLLECTIONS_DIR}");
+            return Err(Error::NotAStore { path: from.to_owned(), found });
+        }
+        Err(error) => return Err(Error::io("list", &parent)(error)),
+    };
+    let names = catalogue::load(environment, from).ok();
+    let store = Store::create_in(environment.clone(), to)?;
+    let mut report = RecoveryReport::default();
+    let mut taken = BTreeSet::new();
+    for entry in entries.iter().filter(|entry| entry.is_dir) {
+        let Some(id) = from_hex::<16>(&entry.name) else { continue };
+        let known = names.as_ref().map(|names| names.collections.iter().find(|entry| entry.collection == id));
+        if known == Some(None) {
+            // A whole catalogue does not name it: it was dropped, or never finished.
+            continue;
+        }
+        match one(environment, from, &store, id, known.flatten(), &mut taken) {
+            Ok(saved) => report.collections.push(saved),
+            Err(error @ Error::Damaged { .. }) => {
+                report.lost.push((parent.join(&entry.name), error.to_string()))
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    report.collections.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(report)
+}
+
+fn one(
+    environment: &Environment,
+    from: &Path,
+    store: &Store,
+    id: Id,
+    known: Option<&CatalogueEntry>,
+    taken: &mut BTreeSet<String>,
+) -> Result<RecoveredCollection> {
+    let disk = &*environment.disk;
+    let directory = catalogue::directory(from, &id);
+    let witness = witness::load(disk, &directory, &id)?;
+    let (manifest, manifest_rebuilt, mut damage) = match manifest::current(disk, &directory, &id) {
+        Ok(manifest) => (manifest, false, Vec::new()),
+        Err(Error::Damaged { path, flaw, .. }) => {
+            let damage = vec![Damage { path, flaw: *flaw }];
+            (rebuild::manifest(environment, &directory, id)?, true, damage)
+        }
+        Err(error) => return Err(error),
+    };
+    let name = free_name(known.map_or(&manifest.name, |entry| &entry.name), &id, taken);
+    let shared = Arc::new(Shared::new(environment, from, &manifest, &name));
+    let before = damage.len();
+    let slot = witness.latest.as_ref();
+    let parts = open_parts(&shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
+    let frozen =
+        |entry: &siltstone_format::manifest::SegmentEntry| matches!(entry.state, SegmentState::Frozen { .. });
+    let mut broken = damage.len() > before || manifest.segments.iter().any(frozen);
+    let view = build(&shared, parts, At::Now, OnDamage::Fail, Vec::new());
+    if !broken {
+        // Every byte that will be copied is read here, and again from the copy by whoever verifies that.
+        for row in view.iter(Order::Storage)? {
+            match row {
+                Err(Error::Damaged { path, flaw, .. }) => damage.push(Damage { path, flaw: *flaw }),
+                row => drop(row?),
+            }
+        }
+        broken = damage.len() > before;
+    }
+    let rows = match broken {
+        false => {
+            let manifest = Manifest { name: name.clone(), ..manifest };
+            copy_files(environment, &shared, store, manifest, &view)?;
+            view.len()
+        }
+        true => {
+            let view = build(
+                &shared,
+                view.parts.iter().map(|part| Arc::clone(&part.segment)).collect(),
+                At::Now,
+                OnDamage::Skip,
+                damage.clone(),
+            );
+            copy_rows(store, &name, &view, &mut damage)?
+        }
+    };
+    damage.dedup();
+    Ok(RecoveredCollection { name, rows, with_history: !broken, manifest_rebuilt, damage })
+}
+
+/// A name that the new store does not have yet.
+fn free_name(wanted: &str, id: &Id, taken: &mut BTreeSet<String>) -> String {
+    let mut name = match check_name(wanted) {
+        Ok(()) => wanted.to_owned(),
+        Err(_) => format!("recovered_{}", to_hex(id)),
+    };
+    if taken.contains(&name) {
+        name = format!("recovered_{}{}", if is_hidden(&name) { "hidden_" } else { "" }, to_hex(id));
+    }
+    taken.insert(name.clone());
+    name
+}
+
+/// Copies the files of a collection without damage into the new store, whose catalogue names it last.
+fn copy_files(
+    environment: &Environment,
+    shared: &Arc<Shared>,
+    store: &Store,
+    mut manifest: Manifest,
+    view: &crate::view::View,
+) -> Result<()> {
+    let disk = &*environment.disk;
+    let directory = catalogue::directory(store.path(), &shared.id);
+    disk.create_dir(&directory).map_err(Error::io("create", &directory))?;
+    for part in &view.parts {
+        let target = crate::segment::SegmentPlace {
+            directory: directory.as_path().into(),
+            ..part.segment.place.clone()
+        };
+        // Of a segment that is not sealed, only whole commits.
+        let length = part.segment.file_bytes();
+        copy_file(disk, &part.segment.path(), &target.path(), length)?;
+    }
+    let last = view.parts.last().map(|part| &part.segment);
+    let slot = siltstone_format::layout::WitnessSlot {
+        segment: last.map_or(0, |segment| segment.place.segment),
+        commit: last.map_or(0, |segment| segment.last_commit),
+        end_bytes: last.map_or(0, |segment| segment.end),
+        chain: last.map_or([0; 32], |segment| segment.chain),
+        ..witness::blank(shared.id)
+    };
+    witness::create(disk, &directory, &slot)?;
+    let mut snapshots = Vec::new();
+    for entry in &manifest.snapshots {
+        // A snapshot that cannot be read names nothing; its rows are in the segments all the same.
+        let Ok(snapshot) = crate::snapshot::load(shared, entry) else { continue };
+        let bytes = snapshot.encode().map_err(|reason| Error::invalid("snapshot", reason))?;
+        let name = siltstone_format::names::FileKind::Snapshot(entry.file).file_name();
+        durable::publish(disk, &directory, &name, &bytes)?;
+        snapshots.push(entry.clone());
+    }
+    manifest.snapshots = snapshots;
+    manifest::write(environment, &directory, &manifest)?;
+    store.adopt(&manifest.name, shared.id)?;
+    Ok(())
+}
+
+const COPY_BYTES: u64 = 4 << 20;
+
+fn copy_file(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> Result<()> {
+    let source = disk.open(from, Mode::Read).map_err(Error::io("open", from))?;
+    let target = disk.open(to, Mode::Create).map_err(Error::io("create", to))?;
+    let mut at = 0;
+    while at < length {
+        let mut bytes = vec![0; COPY_BYTES.min(length - at) as usize];
+        source.read_at(&mut bytes, at).map_err(Error::io("read", from))?;
+        target.write_at(&bytes, at).map_err(Error::io("write", to))?;
+        at += bytes.len() as u64;
+    }
+    target.sync().map_err(Error::io("sync", to))
+}
+
+/// Copies every whole row into a new collection.
+fn copy_rows(store: &Store, name: &str, view: &crate::view::View, damage: &mut Vec<Damage>) -> Result<u64> {
+    let collection = store.create_collection(name, view.identity().clone())?;
+    let mut writer = collection.writer()?;
+    for row in view.iter(Order::Storage)? {
+        match row {
+            Err(Error::Damaged { path, flaw, .. }) => damage.push(Damage { path, flaw: *flaw }),
+            Err(error) => return Err(error),
+            Ok(row) => {
+                writer.upsert(Record::new(row.key, row.vector).metadata(row.metadata).text(&row.text))?
+            }
+        }
+    }
+    Ok(writer.commit()?.rows)
+}

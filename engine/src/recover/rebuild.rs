@@ -1,0 +1,96 @@
+//! A manifest from nothing but the files: segments say themselves which collection they belong to, what came before
+//! them, and whether they are sealed.
+
+use std::path::Path;
+
+use siltstone_format::footer;
+use siltstone_format::header::{self, HeaderPage};
+use siltstone_format::layout::Seal;
+use siltstone_format::limits::{HEADER_PAGE_BYTES, MAX_DOCUMENT_BYTES};
+use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState, SnapshotEntry};
+use siltstone_format::names::FileKind;
+use siltstone_format::snapshot::Snapshot;
+use siltstone_format::{Flaw, Id, Seed};
+
+use crate::disk::{Disk, Mode, durable};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+
+/// The manifest that the files in `directory` amount to.
+pub(super) fn manifest(environment: &Environment, directory: &Path, id: Id) -> Result<Manifest> {
+    let disk = &*environment.disk;
+    let (mut segments, mut snapshots, mut newest) = (Vec::new(), Vec::new(), None);
+    let (mut greatest, mut generation) = (0, 0);
+    for entry in disk.list(directory).map_err(Error::io("list", directory))? {
+        let path = directory.join(&entry.name);
+        match FileKind::of(&entry.name) {
+            Some(FileKind::Segment(segment)) => {
+                greatest = greatest.max(segment);
+                if let Some((state, page)) = inspect(disk, &path, id, segment)? {
+                    segments.push(SegmentEntry { segment, state });
+                    newest = Some(page);
+                }
+            }
+            Some(FileKind::Snapshot(file)) => {
+                generation = generation.max(file);
+                let bytes = durable::read_whole(disk, &path, MAX_DOCUMENT_BYTES)?;
+                if let Ok((snapshot, digest)) = Snapshot::decode(&bytes)
+                    && snapshot.collection == id
+                {
+                    snapshots.push(SnapshotEntry { name: snapshot.name, file, digest });
+                }
+            }
+            Some(FileKind::Manifest(found)) => generation = generation.max(found),
+            _ => {}
+        }
+    }
+    let Some(page) = newest else {
+        let flaw = Flaw::new("collection", "segments", 0, 1, "a segment with a whole header", "none");
+        return Err(Error::flaw(directory, flaw));
+    };
+    // Only the last segment can be the open one; an earlier one without a footer was left alone for its damage.
+    let last = segments.len().saturating_sub(1);
+    for entry in segments.iter_mut().take(last) {
+        if entry.state == SegmentState::Open {
+            entry.state = SegmentState::Frozen { end_bytes: u64::MAX, last_commit: 0, chain: [0; 32] };
+        }
+    }
+    snapshots.sort_by(|a, b| a.name.cmp(&b.name));
+    snapshots.dedup_by(|a, b| a.name == b.name);
+    let now_ms = environment.clock.now_ms();
+    let mut manifest = Manifest::first(id, &page.identity.name, page.identity.identity, now_ms);
+    (manifest.segments, manifest.snapshots) = (segments, snapshots);
+    (manifest.generation, manifest.next_segment) = (generation + 1, greatest + 1);
+    Ok(manifest)
+}
+
+/// What a segment file is: sealed when it ends with a good footer, else open; `None` when it is not one of this
+/// collection, or its header is lost.
+fn inspect(disk: &dyn Disk, path: &Path, id: Id, segment: u64) -> Result<Option<(SegmentState, HeaderPage)>> {
+    let file = disk.open(path, Mode::Read).map_err(Error::io("open", path))?;
+    let bytes = file.len().map_err(Error::io("read", path))?;
+    let read = |offset: u64, length: u64| {
+        let mut part = vec![0; length as usize];
+        file.read_at(&mut part, offset).map_err(Error::io("read", path)).map(|()| part)
+    };
+    let Ok(page) = header::decode(&read(0, HEADER_PAGE_BYTES.min(bytes))?) else { return Ok(None) };
+    if page.header.collection != id || page.header.segment != segment {
+        return Ok(None);
+    }
+    let seed = Seed::new(&id, segment);
+    let tail = (Seal::BYTES as u64).min(bytes);
+    let sealed = match footer::locate(&read(bytes - tail, tail)?, bytes, &seed) {
+        Ok((start, seal)) => footer::decode(&read(start, bytes - start)?, &seal, &seed, start).ok(),
+        Err(_) => None,
+    };
+    let state = match sealed {
+        Some(footer) => SegmentState::Sealed {
+            bytes,
+            rows: footer.header.rows,
+            last_commit: footer.header.last_commit,
+            digest: footer.digest,
+        },
+        None => SegmentState::Open,
+    };
+    Ok(Some((state, page)))
+}

@@ -1,0 +1,172 @@
+//! Verifying one collection.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use siltstone_format::Flaw;
+use siltstone_format::catalogue::CatalogueEntry;
+use siltstone_format::names::{ASIDE_DIR, FileKind, WITNESS_FILE};
+
+use super::{Depth, Finding, Report, Severity, segment};
+use crate::collection::Shared;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::view::{At, OnDamage, build, open_parts};
+use crate::{catalogue, manifest, snapshot, witness};
+
+/// Collects what is found about one collection.
+pub(super) struct Collector<'a> {
+    pub(super) report: Report,
+    pub(super) name: &'a str,
+}
+
+impl Collector<'_> {
+    pub(super) fn add(&mut self, path: &Path, severity: Severity, flaw: Flaw) {
+        let finding =
+            Finding { collection: Some(self.name.to_owned()), path: path.to_owned(), severity, flaw };
+        // Several checks may meet the same damage.
+        if !self.report.findings.contains(&finding) {
+            self.report.findings.push(finding);
+        }
+    }
+
+    /// Damage becomes a finding; any other error ends the verification.
+    pub(super) fn take<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
+        match result {
+            Ok(value) => Ok(Some(value)),
+            Err(Error::Damaged { path, flaw, .. } | Error::NewerFormat { path, flaw }) => {
+                self.add(&path, Severity::Damage, *flaw);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// How often to start over when a writer changes the collection meanwhile.
+const ATTEMPTS: usize = 5;
+
+pub(super) fn verify(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    depth: Depth,
+) -> Result<Report> {
+    let directory = catalogue::directory(root, &entry.collection);
+    let mut attempt = 1;
+    loop {
+        let mut collector =
+            Collector { report: Report { collections: 1, ..Report::default() }, name: &entry.name };
+        let before = generation(environment, &directory);
+        let result = one_pass(environment, root, entry, &directory, depth, &mut collector);
+        let changed = before != generation(environment, &directory);
+        let again = match &result {
+            Ok(()) => changed && !collector.report.findings.is_empty(),
+            Err(error) => changed && error.is_missing_file(),
+        };
+        if !again || attempt == ATTEMPTS {
+            return match result {
+                Err(error) if error.is_missing_file() => {
+                    let flaw = Flaw::new("collection", "file", 0, 1, "a file that can be opened", &error);
+                    collector.add(&directory, Severity::Damage, flaw);
+                    Ok(collector.report)
+                }
+                result => result.map(|()| collector.report),
+            };
+        }
+        attempt += 1;
+    }
+}
+
+fn generation(environment: &Environment, directory: &Path) -> Option<u64> {
+    manifest::generations(&environment.disk.list(directory).ok()?).pop()
+}
+
+fn one_pass(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    directory: &Path,
+    depth: Depth,
+    collector: &mut Collector<'_>,
+) -> Result<()> {
+    let disk = &*environment.disk;
+    let witness = witness::load(disk, directory, &entry.collection)?;
+    collector.report.files += 1;
+    for flaw in &witness.flaws {
+        collector.add(&directory.join(WITNESS_FILE), Severity::Damage, flaw.clone());
+    }
+    collector.report.files += 1;
+    let Some(manifest) = collector.take(manifest::current(disk, directory, &entry.collection))? else {
+        return Ok(());
+    };
+    let shared = Arc::new(Shared::new(environment, root, &manifest, &entry.name));
+    let mut snapshots = Vec::new();
+    for entry in &manifest.snapshots {
+        collector.report.files += 1;
+        snapshots.extend(collector.take(snapshot::load(&shared, entry))?);
+    }
+    for listed in &manifest.segments {
+        collector.report.files += 1;
+        segment::verify(&shared, listed, &witness, depth, collector)?;
+    }
+    strangers(environment, directory, &manifest, collector)?;
+
+    // What the parts mean to each other.
+    let mut damage = Vec::new();
+    let slot = witness.latest.as_ref();
+    let parts = open_parts(&shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
+    for found in &damage {
+        collector.add(&found.path, Severity::Damage, found.flaw.clone());
+    }
+    for snapshot in &snapshots {
+        let mut damage = Vec::new();
+        open_parts(&shared, &manifest, slot, At::Snapshot(snapshot), OnDamage::Skip, &mut damage)?;
+        for found in damage {
+            collector.add(&found.path, Severity::Damage, found.flaw);
+        }
+    }
+    if depth == Depth::Deep && !collector.report.is_damaged() {
+        let view = build(&shared, parts, At::Now, OnDamage::Fail, damage);
+        segment::verify_keys(&view, collector)?;
+    }
+    Ok(())
+}
+
+/// Notes what lies in the directory without belonging to the current manifest.
+fn strangers(
+    environment: &Environment,
+    directory: &Path,
+    manifest: &siltstone_format::manifest::Manifest,
+    collector: &mut Collector<'_>,
+) -> Result<()> {
+    let disk = &*environment.disk;
+    for entry in disk.list(directory).map_err(Error::io("list", directory))? {
+        let path = directory.join(&entry.name);
+        let owned = |number| manifest.segments.iter().any(|entry| entry.segment == number);
+        let found = match FileKind::of(&entry.name) {
+            None => "a file that is not siltstone's",
+            Some(FileKind::Temporary) => "an unfinished file; the next writer removes it",
+            Some(FileKind::Segment(number)) if !owned(number) => "a segment that the manifest does not name",
+            Some(FileKind::KeyIndex(number)) if !owned(number) => "the index of a segment that is gone",
+            Some(FileKind::Snapshot(file)) if manifest.snapshots.iter().all(|entry| entry.file != file) => {
+                "a snapshot that the manifest does not name"
+            }
+            Some(FileKind::Manifest(generation)) if generation < manifest.generation => "an old manifest",
+            Some(FileKind::Aside) => {
+                let aside = directory.join(ASIDE_DIR);
+                let kept = disk.list(&aside).map_err(Error::io("list", &aside))?;
+                if !kept.is_empty() {
+                    let found = format!("{} tails of interrupted commits, kept", kept.len());
+                    let flaw = Flaw::new("collection", "aside", 0, 1, "nothing that was cut", found);
+                    collector.add(&aside, Severity::Note, flaw);
+                }
+                continue;
+            }
+            Some(_) => continue,
+        };
+        let flaw = Flaw::new("collection", "file", 0, 1, "only files that the manifest names", found);
+        collector.add(&path, Severity::Note, flaw);
+    }
+    Ok(())
+}
