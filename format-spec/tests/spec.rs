@@ -1,5 +1,6 @@
 //! The generated tables of `SPEC.md` say what the code does. `UPDATE_SPEC=1 cargo test -p siltstone-format` rewrites
 //! them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use std::fmt::Write;
 

@@ -1,0 +1,172 @@
+//! Valid bytes of every structure, always the same: what the mutations begin with, and the seeds of the fuzzer.
+
+use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
+use siltstone_format::checksum::{digest, key_hash};
+use siltstone_format::frame_builder::{EncodedFrame, FrameBuilder, NewRow, Place};
+use siltstone_format::header::{self, SegmentIdentity};
+use siltstone_format::identity::EmbeddingIdentity;
+use siltstone_format::layout::{FooterFrame, FooterKill, KeyIndexEntry, SegmentHeader, WitnessSlot};
+use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState, SnapshotEntry};
+use siltstone_format::payload::Compression;
+use siltstone_format::snapshot::{Snapshot, SnapshotSegment};
+use siltstone_format::{Flaw, Id, Metric, Seed, footer, key_index, witness};
+
+/// The collection of every sample.
+pub const COLLECTION: Id = [7; 16];
+/// The segment of every sample.
+pub const SEGMENT: u64 = 3;
+/// Where a sample frame begins in its file.
+pub const FRAME_OFFSET: u64 = 4096;
+/// Where a sample footer begins in its file.
+pub const FOOTER_OFFSET: u64 = 4096 + 3 * 512;
+
+/// The seed of the sample segment.
+pub fn seed() -> Seed {
+    Seed::new(&COLLECTION, SEGMENT)
+}
+
+/// The identity of the sample collection.
+pub fn identity(dims: u32) -> EmbeddingIdentity {
+    EmbeddingIdentity {
+        provider: "builtin".to_owned(),
+        model: "lexical-1".to_owned(),
+        dims,
+        metric: Metric::Cosine,
+        normalised: true,
+        chunker: "markdown-1".to_owned(),
+    }
+}
+
+/// The fields of a sample segment header.
+pub fn segment_header(dims: u32) -> SegmentHeader {
+    SegmentHeader {
+        version: 1,
+        header_bytes: 4096,
+        features_compatible: 0,
+        features_read_only: 0,
+        features_incompatible: 0,
+        collection: COLLECTION,
+        segment: SEGMENT,
+        previous_segment: SEGMENT - 1,
+        previous_chain: [5; 32],
+        base_commit: 10,
+        created_at_ms: 1_700_000_000_000,
+        dims,
+        metric: Metric::Cosine.code(),
+        element: 1,
+        identity_bytes: 0,
+        identity_crc: 0,
+    }
+}
+
+/// A header page.
+///
+/// # Errors
+/// None for these values.
+pub fn header_page(dims: u32) -> Result<Vec<u8>, String> {
+    let identity = SegmentIdentity { name: "docs".to_owned(), identity: identity(dims) };
+    header::encode(segment_header(dims), &identity)
+}
+
+/// A frame at [`FRAME_OFFSET`] with `rows` rows that have metadata and texts, and two deletions.
+///
+/// # Errors
+/// None for small numbers.
+pub fn frame(dims: u32, rows: u32, compression: Compression) -> Result<EncodedFrame, Flaw> {
+    let mut builder = FrameBuilder::new(dims, compression);
+    for number in 0..rows {
+        let vector: Vec<f32> = (0..dims).map(|at| (number * dims + at) as f32 * 0.25 - 3.0).collect();
+        let metadata = format!("{{\"number\":{number},\"even\":{}}}", number % 2 == 0);
+        let text = "silt and sand ".repeat(number as usize * 3);
+        let (key, squared_norm) = (format!("doc-{number}"), f64::from(number) + 0.5);
+        let (metadata, text) = (metadata.as_bytes(), text.as_str());
+        let place = builder.push_row(NewRow { key: &key, vector: &vector, squared_norm, metadata, text });
+        if number % 3 == 1 {
+            builder.push_superseded(1, number, place);
+        }
+    }
+    builder.push_deleted(1, 40, "gone");
+    builder.push_deleted(2, 41, "also gone");
+    let (first_row, commit, previous_chain) = (100, 11, [9; 32]);
+    let (committed_at_ms, part, last) = (1_700_000_000_001, 0, true);
+    let offset = FRAME_OFFSET;
+    builder.finish(&seed(), &Place { offset, first_row, commit, committed_at_ms, previous_chain, part, last })
+}
+
+/// A footer at [`FOOTER_OFFSET`] after three frames of two commits.
+pub fn footer() -> Vec<u8> {
+    let frame = |place: u64, commit, first_row, kills, last| FooterFrame {
+        offset: 4096 + place * 512,
+        commit,
+        first_row,
+        rows: 4,
+        kills,
+        last,
+    };
+    let frames = [frame(0, 11, 0, 0, 0), frame(1, 11, 4, 1, 1), frame(2, 12, 8, 1, 1)];
+    let kill = |commit, row| FooterKill { segment: 1, commit, row, reserved: 0 };
+    footer::encode(&frames, &[kill(11, 5), kill(12, 6)], (FOOTER_OFFSET, [3; 32]), &seed()).0
+}
+
+/// A key index of `entries` keys.
+pub fn key_index(entries: u32) -> Vec<u8> {
+    let mut sorted: Vec<_> =
+        (0..entries).map(|row| KeyIndexEntry { hash: key_hash(&format!("doc-{row}")), row }).collect();
+    sorted.sort_by_key(|entry| (entry.hash, entry.row));
+    key_index::encode(&COLLECTION, SEGMENT, [4; 32], &sorted)
+}
+
+/// A witness whose two slots were both written.
+pub fn witness() -> Vec<u8> {
+    let slot = |sequence| WitnessSlot {
+        collection: COLLECTION,
+        sequence,
+        segment: SEGMENT,
+        commit: 10 + sequence,
+        end_bytes: 4096 + 512 * sequence,
+        chain: [sequence as u8; 32],
+    };
+    let (mut bytes, newer) = (witness::encode_new(&slot(1)), witness::encode_new(&slot(2)));
+    for (to, from) in bytes.iter_mut().zip(newer).take(WitnessSlot::BYTES) {
+        *to = from;
+    }
+    bytes
+}
+
+/// A catalogue of three collections.
+pub fn catalogue() -> Catalogue {
+    let entry = |name: &str, id| CatalogueEntry { name: name.to_owned(), collection: [id; 16] };
+    let collections = vec![entry(".staging.docs", 2), entry("apple_docs_SwiftUI", 7), entry("docs", 1)];
+    Catalogue { generation: 4, collections, ..Catalogue::empty([6; 16]) }
+}
+
+/// A manifest with a sealed, a frozen and an open segment and two snapshots.
+pub fn manifest() -> Manifest {
+    let sealed = SegmentState::Sealed { bytes: 8192, rows: 12, last_commit: 5, digest: [1; 32] };
+    let frozen = SegmentState::Frozen { end_bytes: 4608, last_commit: 6, chain: [2; 32] };
+    let segment = |segment, state| SegmentEntry { segment, state };
+    let snapshot =
+        |name: &str, file| SnapshotEntry { name: name.to_owned(), file, digest: digest(name.as_bytes()) };
+    Manifest {
+        generation: 9,
+        segments: vec![segment(1, sealed), segment(2, frozen), segment(4, SegmentState::Open)],
+        snapshots: vec![snapshot("before-upgrade", 3), snapshot("v1.0", 8)],
+        next_segment: 5,
+        ..Manifest::first(COLLECTION, "docs", identity(4), 1_700_000_000_000)
+    }
+}
+
+/// A snapshot of two segments.
+pub fn snapshot() -> Snapshot {
+    let entry =
+        |segment, last_commit, end_bytes| SnapshotSegment { segment, last_commit, end_bytes, chain: [8; 32] };
+    Snapshot {
+        format: siltstone_format::snapshot::SNAPSHOT_FORMAT.to_owned(),
+        version: 1,
+        collection: COLLECTION,
+        name: "v1.0".to_owned(),
+        created_at_ms: 1_700_000_000_002,
+        commit: 6,
+        segments: vec![entry(1, 5, 8192), entry(2, 6, 4608)],
+    }
+}
