@@ -1,0 +1,38 @@
+//! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [open] [--rows N] [--dir DIR]`.
+
+mod ingest;
+mod open;
+mod search;
+
+use std::path::PathBuf;
+
+use siltstone_benches::data::Source;
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    let (mut parts, mut rows, mut dir) = (Vec::new(), 100_000, PathBuf::from("target/bench"));
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--rows" => rows = args.next().and_then(|n| n.parse().ok()).expect("--rows N"),
+            "--dir" => dir = args.next().expect("--dir DIR").into(),
+            // What `open` starts as a process of its own, to measure the memory of nothing but opening.
+            "open-once" => return open::once(&args.collect::<Vec<_>>()),
+            part => parts.push(part.to_owned()),
+        }
+    }
+    std::fs::create_dir_all(&dir).expect("the directory can be created");
+    let dir = tempfile::tempdir_in(dir).expect("a scratch directory");
+    let source = Source::load();
+    let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
+    println!("Data: {}. Processors: {}.\n", source.name, std::thread::available_parallelism().map_or(0, usize::from));
+    if wanted("ingest") {
+        ingest::table(&source, dir.path());
+    }
+    if wanted("search") {
+        search::table(&source, dir.path(), rows);
+    }
+    if wanted("open") {
+        open::table(&source, dir.path(), rows);
+    }
+}
