@@ -51,6 +51,12 @@ pub(crate) fn encode(raw: &[u8], compression: Compression) -> Vec<(Block, Vec<u8
         .collect()
 }
 
+/// Whether the bytes are one zstd frame, nothing before or after it, whose header promises `raw_bytes`.
+fn is_one_zstd_frame(stored: &[u8], raw_bytes: usize) -> bool {
+    matches!(zstd::zstd_safe::find_frame_compressed_size(stored), Ok(length) if length == stored.len())
+        && matches!(zstd::zstd_safe::get_frame_content_size(stored), Ok(Some(size)) if size == raw_bytes as u64)
+}
+
 impl Section<'_> {
     /// The value of one row, which lies at `from..to` of the section and may have `most` bytes.
     ///
@@ -120,6 +126,10 @@ impl Section<'_> {
         }
         let raw = match entry.codec {
             CODEC_RAW => stored.to_vec(),
+            CODEC_ZSTD if !is_one_zstd_frame(stored, raw_bytes) => {
+                let expected = format!("one zstd frame of {raw_bytes} bytes");
+                return Err(wrong("zstd", expected, "something else".into()));
+            }
             CODEC_ZSTD => match zstd::bulk::decompress(stored, raw_bytes) {
                 Ok(raw) => raw,
                 Err(error) => return Err(wrong("zstd", "a zstd frame".into(), error.to_string())),
