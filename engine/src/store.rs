@@ -25,7 +25,7 @@ use crate::{catalogue, lock, manifest, sweep, witness};
 /// use siltstone::{EmbeddingIdentity, Record, Search, Store};
 ///
 /// # fn main() -> siltstone::Result<()> {
-/// # let directory = tempfile::tempdir().map_err(|e| siltstone::Error::Io { action: "create", path: "t".into(), source: e })?;
+/// # let directory = tempfile::tempdir().expect("a directory");
 /// let store = Store::create(directory.path().join("vectorstore"))?;
 /// let identity = EmbeddingIdentity { dims: 2, ..EmbeddingIdentity::default() };
 /// let pages = store.create_collection("pages", identity)?;
