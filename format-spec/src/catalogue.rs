@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::document::{self, hex, member};
-use crate::limits::FORMAT_VERSION;
+use crate::limits::{FORMAT_VERSION, MAX_NUMBER};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Id};
 
@@ -61,8 +61,9 @@ impl Catalogue {
     /// A [`Flaw`] when it is damaged, of a newer version, or names something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
         let (catalogue, digest) = document::open_versioned::<Self>((STRUCTURE, CATALOGUE_FORMAT), bytes)?;
-        if catalogue.generation == 0 {
-            return Err(member(STRUCTURE, bytes, "generation", "at least 1", "0"));
+        if !(1..=MAX_NUMBER).contains(&catalogue.generation) {
+            let (expected, found) = (format!("1 to {MAX_NUMBER}"), catalogue.generation.to_string());
+            return Err(member(STRUCTURE, bytes, "generation", &expected, &found));
         }
         let ids: BTreeSet<_> = catalogue.collections.iter().map(|entry| entry.collection).collect();
         if ids.len() != catalogue.collections.len() {

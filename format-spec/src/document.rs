@@ -92,9 +92,15 @@ fn parse<T: DeserializeOwned>(structure: &'static str, bytes: &[u8]) -> Result<T
 /// Checks everything but the members, and returns the digest.
 fn check_envelope(structure: &'static str, bytes: &[u8]) -> Result<Digest, Flaw> {
     let length = bytes.len() as u64;
-    let whole = |field, expected: String, found: String| Flaw::new(structure, field, 0, length.max(1), expected, found);
+    let whole = |field, expected: String, found: String| {
+        Flaw::new(structure, field, 0, length.max(1), expected, found)
+    };
     if length > MAX_DOCUMENT_BYTES {
-        return Err(whole("length", format!("at most {MAX_DOCUMENT_BYTES} bytes"), format!("{length} bytes")));
+        return Err(whole(
+            "length",
+            format!("at most {MAX_DOCUMENT_BYTES} bytes"),
+            format!("{length} bytes"),
+        ));
     }
     let Some(body_bytes) = bytes.len().checked_sub(ENDING_BYTES) else {
         return Err(Flaw::short(structure, 0, ENDING_BYTES as u64, length));
@@ -121,11 +127,16 @@ pub(crate) mod hex {
 
     use crate::checksum::{from_hex, to_hex};
 
-    pub(crate) fn serialize<const N: usize, S: Serializer>(bytes: &[u8; N], out: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<const N: usize, S: Serializer>(
+        bytes: &[u8; N],
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
         out.serialize_str(&to_hex(bytes))
     }
 
-    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(input: D) -> Result<[u8; N], D::Error> {
+    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<[u8; N], D::Error> {
         let text = String::deserialize(input)?;
         from_hex(&text).ok_or_else(|| D::Error::custom(format!("{} lowercase hex digits expected", 2 * N)))
     }

@@ -1,8 +1,12 @@
 //! The footer of a sealed segment: where its frames are and what they kill, so that opening it reads no frame.
 
 use crate::checksum::{Digest, digest};
-use crate::layout::{FooterFrame, FooterHeader, FooterKill, Seal};
-use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_FRAME_BYTES, MAX_SEGMENT_FRAMES, MAX_SEGMENT_ROWS};
+use crate::frame::{INDEX_KEY_BYTES, INDEX_ROW_BYTES};
+use crate::layout::{FooterFrame, FooterHeader, FooterKill, FrameHeader, FrameTrailer, Kill, Seal};
+use crate::limits::{
+    FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_FRAME_BYTES, MAX_FRAME_KILLS, MAX_FRAME_ROWS, MAX_NUMBER,
+    MAX_SEGMENT_FRAMES, MAX_SEGMENT_ROWS,
+};
 use crate::{Flaw, Seed};
 
 /// A footer as a value.
@@ -98,9 +102,8 @@ pub fn decode(bytes: &[u8], seal: &Seal, seed: &Seed, offset: u64) -> Result<Foo
         return wrong("frames and kills", format!("entries that fill {room} bytes"), found);
     }
     let entries = covered.get(FooterHeader::BYTES..).unwrap_or_default();
-    let (frames, rest) = entries
-        .split_at_checked(header.frames as usize * FooterFrame::BYTES)
-        .unwrap_or_default();
+    let (frames, rest) =
+        entries.split_at_checked(header.frames as usize * FooterFrame::BYTES).unwrap_or_default();
     let (kills, zeros) = rest.split_at_checked(header.kills as usize * FooterKill::BYTES).unwrap_or_default();
     if zeros.iter().any(|&byte| byte != 0) {
         return wrong("padding", "zero".into(), "another byte".into());
@@ -112,16 +115,26 @@ pub fn decode(bytes: &[u8], seal: &Seal, seed: &Seed, offset: u64) -> Result<Foo
     let commit_of = |frame: Option<&FooterFrame>| frame.map_or(0, |frame| frame.commit);
     let span = (commit_of(frames.first()), commit_of(frames.last()));
     if row != header.rows || row > MAX_SEGMENT_ROWS || span != (header.first_commit, header.last_commit) {
-        let found = format!("{} rows of commits {} to {}", header.rows, header.first_commit, header.last_commit);
+        let found =
+            format!("{} rows of commits {} to {}", header.rows, header.first_commit, header.last_commit);
         return wrong("rows", format!("{row} rows of commits {} to {}", span.0, span.1), found);
     }
     Ok(Footer { header, frames, kills, digest: seal.digest })
 }
 
+/// What a frame of so many rows and kills takes at least: vectors of one element, keys of one byte, no payload.
+fn least_bytes(frame: &FooterFrame) -> u64 {
+    let row = 4 + INDEX_ROW_BYTES + INDEX_KEY_BYTES + 1;
+    let fixed = (FrameHeader::BYTES + FrameTrailer::BYTES) as u64;
+    let kills = u64::from(frame.kills) * Kill::BYTES as u64;
+    (fixed + u64::from(frame.rows) * row + kills).next_multiple_of(FRAME_ALIGN)
+}
+
 /// Checks that the entries of a footer at `end` describe a run of whole commits from the end of the header page on.
 fn check_entries(frames: &[FooterFrame], kills: &[FooterKill], end: u64) -> Result<(), Flaw> {
     let wrong = |field, expected: String, found: String| {
-        let length = FooterHeader::BYTES + frames.len() * FooterFrame::BYTES + kills.len() * FooterKill::BYTES;
+        let length =
+            FooterHeader::BYTES + frames.len() * FooterFrame::BYTES + kills.len() * FooterKill::BYTES;
         Err(Flaw::new("footer", field, end, length as u64, expected, found))
     };
     // The first frame begins where the page ends, each other one somewhere after the one before.
@@ -130,19 +143,29 @@ fn check_entries(frames: &[FooterFrame], kills: &[FooterKill], end: u64) -> Resu
     let mut kills_left = kills;
     for frame in frames {
         let follows = if commit_ended { frame.commit > commit } else { frame.commit == commit };
-        let lies = (from..=to).contains(&frame.offset) && frame.offset.is_multiple_of(FRAME_ALIGN) && frame.offset < end;
-        if !follows || !lies || u64::from(frame.first_row) != row || frame.last > 1 {
+        let lies = (from..=to).contains(&frame.offset)
+            && frame.offset.is_multiple_of(FRAME_ALIGN)
+            && frame.offset < end;
+        let counts = frame.rows <= MAX_FRAME_ROWS && frame.kills <= MAX_FRAME_KILLS && frame.last <= 1;
+        if !follows || !lies || !counts || frame.commit > MAX_NUMBER || u64::from(frame.first_row) != row {
             let found = format!("row {} of commit {} at {}", frame.first_row, frame.commit, frame.offset);
             return wrong("frame entry", format!("row {row} after commit {commit} at {from} to {to}"), found);
         }
         let Some((own, rest)) = kills_left.split_at_checked(frame.kills as usize) else {
-            return wrong("kills of a frame", format!("at most {}", kills_left.len()), frame.kills.to_string());
+            return wrong(
+                "kills of a frame",
+                format!("at most {}", kills_left.len()),
+                frame.kills.to_string(),
+            );
         };
-        if let Some(kill) = own.iter().find(|kill| kill.commit != frame.commit || kill.reserved != 0 || kill.segment == 0) {
+        let is_own = |kill: &FooterKill| {
+            kill.commit == frame.commit && kill.reserved == 0 && (1..=MAX_NUMBER).contains(&kill.segment)
+        };
+        if let Some(kill) = own.iter().find(|kill| !is_own(kill)) {
             let found = format!("commit {}, segment {}", kill.commit, kill.segment);
             return wrong("kill entry", format!("commit {} and zeros in reserved", frame.commit), found);
         }
-        (from, to) = (frame.offset + FRAME_ALIGN, frame.offset.saturating_add(MAX_FRAME_BYTES));
+        (from, to) = (frame.offset + least_bytes(frame), frame.offset.saturating_add(MAX_FRAME_BYTES));
         (row, commit, commit_ended) = (row + u64::from(frame.rows), frame.commit, frame.last == 1);
         kills_left = rest;
     }

@@ -6,8 +6,8 @@
 use crate::checksum::Digest;
 use crate::layout::{Block, FrameHeader, FrameTrailer, Kill};
 use crate::limits::{
-    BLOCK_RAW_BYTES, FRAME_ALIGN, MAX_DIMS, MAX_FRAME_BYTES, MAX_FRAME_KILLS, MAX_FRAME_RAW_BYTES, MAX_FRAME_ROWS,
-    MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_TEXT_BYTES, MIN_DIMS,
+    BLOCK_RAW_BYTES, FRAME_ALIGN, MAX_DIMS, MAX_FRAME_BYTES, MAX_FRAME_KILLS, MAX_FRAME_RAW_BYTES,
+    MAX_FRAME_ROWS, MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_NUMBER, MAX_TEXT_BYTES, MIN_DIMS,
 };
 use crate::payload::Section;
 use crate::{Flaw, Seed};
@@ -32,8 +32,8 @@ pub struct Geometry {
 }
 
 /// Bytes of index for each row, each key.
-const INDEX_ROW_BYTES: u64 = 4 + 8 + 4 + 4;
-const INDEX_KEY_BYTES: u64 = 4 + 4;
+pub(crate) const INDEX_ROW_BYTES: u64 = 4 + 8 + 4 + 4;
+pub(crate) const INDEX_KEY_BYTES: u64 = 4 + 4;
 
 impl Geometry {
     /// Start of the rows.
@@ -55,7 +55,11 @@ impl Geometry {
             return wrong("rows", most(MAX_FRAME_ROWS), header.rows.into());
         }
         if header.first_row.checked_add(header.rows).is_none() {
-            return wrong("first_row", format!("at most {}", u32::MAX - header.rows), header.first_row.into());
+            return wrong(
+                "first_row",
+                format!("at most {}", u32::MAX - header.rows),
+                header.first_row.into(),
+            );
         }
         if header.kills > MAX_FRAME_KILLS {
             return wrong("kills", most(MAX_FRAME_KILLS), header.kills.into());
@@ -63,8 +67,8 @@ impl Geometry {
         if header.keys < header.rows || header.keys - header.rows > header.kills {
             return wrong("keys", "one a row and at most one more a kill".into(), header.keys.into());
         }
-        if header.commit == 0 {
-            return wrong("commit", "at least 1".into(), 0);
+        if header.commit == 0 || header.commit > MAX_NUMBER {
+            return wrong("commit", format!("1 to {MAX_NUMBER}"), header.commit);
         }
         if header.last > 1 {
             return wrong("last", "0 or 1".into(), header.last.into());
@@ -82,7 +86,11 @@ impl Geometry {
             return wrong("metadata_blocks", expected, header.metadata_blocks.into());
         }
         if header.text_blocks != blocks(header.text_raw_bytes) {
-            return wrong("text_blocks", blocks(header.text_raw_bytes).to_string(), header.text_blocks.into());
+            return wrong(
+                "text_blocks",
+                blocks(header.text_raw_bytes).to_string(),
+                header.text_blocks.into(),
+            );
         }
         // Sums of u32 products: far below u64's end.
         let row_bytes = u64::from(dims) * 4;
@@ -97,7 +105,11 @@ impl Geometry {
         let zeros = text + u64::from(header.text_stored_bytes);
         let frame_bytes = (zeros + FrameTrailer::BYTES as u64).next_multiple_of(FRAME_ALIGN);
         if frame_bytes != header.frame_bytes || frame_bytes > MAX_FRAME_BYTES {
-            return wrong("frame_bytes", format!("{frame_bytes}, at most {MAX_FRAME_BYTES}"), header.frame_bytes);
+            return wrong(
+                "frame_bytes",
+                format!("{frame_bytes}, at most {MAX_FRAME_BYTES}"),
+                header.frame_bytes,
+            );
         }
         Ok(Self {
             row_bytes: row_bytes as usize,
@@ -272,11 +284,8 @@ impl<'a> Frame<'a> {
                 return Err(self.index_flaw(field, format!("{total} at the end"), before.to_string()));
             }
         }
-        for kill in self.kills() {
-            if kill.key >= self.keys || kill.segment == 0 {
-                let found = format!("key {} in segment {}", kill.key, kill.segment);
-                return Err(self.index_flaw("kill", format!("a key below {}", self.keys), found));
-            }
+        if let Some(kill) = self.kills().find(|kill| !can_be(kill, self.keys)) {
+            return Err(self.index_flaw("kill", format!("a key below {}", self.keys), format!("{kill:?}")));
         }
         Ok(())
     }
@@ -440,11 +449,23 @@ impl<'a> Frame<'a> {
         let crc = seed.crc(offset, index);
         if crc != header.index_crc {
             let (expected, found) = (format!("{:08x}", header.index_crc), format!("{crc:08x}"));
-            return Err(Flaw::new("frame index", "crc", offset, (index.len() as u64).max(1), expected, found));
+            return Err(Flaw::new(
+                "frame index",
+                "crc",
+                offset,
+                (index.len() as u64).max(1),
+                expected,
+                found,
+            ));
         }
         let skip = u64::from(header.rows) * INDEX_ROW_BYTES + u64::from(header.keys) * INDEX_KEY_BYTES;
-        let kills = index.get(skip as usize..).unwrap_or_default();
-        Ok(kills.chunks_exact(Kill::BYTES).take(header.kills as usize).filter_map(Kill::get).collect())
+        let kills = index.get(skip as usize..).unwrap_or_default().chunks_exact(Kill::BYTES);
+        let kills: Vec<Kill> = kills.take(header.kills as usize).filter_map(Kill::get).collect();
+        if let Some(kill) = kills.iter().find(|kill| !can_be(kill, header.keys)) {
+            let (length, expected) = (index.len() as u64, format!("a key below {}", header.keys));
+            return Err(Flaw::new("frame index", "kill", offset, length, expected, format!("{kill:?}")));
+        }
+        Ok(kills)
     }
 
     /// Every flaw of the frame: trailer, digest, and each index, row, key, block and padding by itself, so that the
@@ -475,10 +496,22 @@ impl<'a> Frame<'a> {
         }
         if !sound && flaws.is_empty() {
             let found = "another digest of the frame's bytes";
-            flaws.push(Flaw::new("frame", "chain", self.offset, header.frame_bytes, "the trailer's digest", found));
+            flaws.push(Flaw::new(
+                "frame",
+                "chain",
+                self.offset,
+                header.frame_bytes,
+                "the trailer's digest",
+                found,
+            ));
         }
         flaws
     }
+}
+
+/// Whether a kill can stand in a frame with this many keys.
+fn can_be(kill: &Kill, keys: u32) -> bool {
+    kill.key < keys && (1..=MAX_NUMBER).contains(&kill.segment)
 }
 
 /// Checks that a trailer belongs to a header.

@@ -112,7 +112,8 @@ impl FrameBuilder {
         let place = self.rows;
         let end = self.bytes.len() + self.dims as usize * 4;
         self.bytes.reserve(self.dims as usize * 4);
-        self.bytes.extend(row.vector.iter().take(self.dims as usize).flat_map(|element| element.to_le_bytes()));
+        self.bytes
+            .extend(row.vector.iter().take(self.dims as usize).flat_map(|element| element.to_le_bytes()));
         self.bytes.resize(end, 0);
         self.squared_norms.extend_from_slice(&row.squared_norm.to_le_bytes());
         self.row_keys.extend_from_slice(row.key.as_bytes());
@@ -156,7 +157,12 @@ impl FrameBuilder {
     /// About how many bytes the frame holds before compression.
     pub fn approximate_bytes(&self) -> usize {
         let index = self.rows as usize * 28 + self.kills.len() * 32;
-        self.bytes.len() + index + self.row_keys.len() + self.gone_keys.len() + self.metadata.len() + self.text.len()
+        self.bytes.len()
+            + index
+            + self.row_keys.len()
+            + self.gone_keys.len()
+            + self.metadata.len()
+            + self.text.len()
     }
 
     /// The bytes of the frame. The builder is empty afterwards and keeps its settings.
@@ -171,7 +177,8 @@ impl FrameBuilder {
     fn encode(self, seed: &Seed, place: &Place) -> Result<EncodedFrame, Flaw> {
         for (field, raw) in [("metadata_raw_bytes", &self.metadata), ("text_raw_bytes", &self.text)] {
             if raw.len() as u64 > MAX_FRAME_RAW_BYTES {
-                let (length, expected) = (FrameHeader::BYTES as u64, format!("at most {MAX_FRAME_RAW_BYTES}"));
+                let (length, expected) =
+                    (FrameHeader::BYTES as u64, format!("at most {MAX_FRAME_RAW_BYTES}"));
                 return Err(Flaw::new("frame header", field, place.offset, length, expected, raw.len()));
             }
         }
@@ -235,8 +242,11 @@ impl FrameBuilder {
         let mut all_keys = self.row_keys;
         let base = all_keys.len() as u32;
         all_keys.extend_from_slice(&self.gone_keys);
-        let ends: Vec<u32> =
-            self.row_key_ends.into_iter().chain(self.gone_key_ends.into_iter().map(|end| base + end)).collect();
+        let ends: Vec<u32> = self
+            .row_key_ends
+            .into_iter()
+            .chain(self.gone_key_ends.into_iter().map(|end| base + end))
+            .collect();
         for end in &ends {
             bytes.extend_from_slice(&end.to_le_bytes());
         }
@@ -273,7 +283,8 @@ impl FrameBuilder {
             *to = from;
         }
         let chain = digest(&bytes);
-        let trailer = FrameTrailer { frame_bytes: header.frame_bytes, commit: header.commit, chain, part: header.part };
+        let trailer =
+            FrameTrailer { frame_bytes: header.frame_bytes, commit: header.commit, chain, part: header.part };
         bytes.extend_from_slice(&trailer.encode(seed, place.offset + geometry.trailer as u64));
         Ok(EncodedFrame { header, bytes, chain })
     }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::checksum::digest;
 use crate::identity::EmbeddingIdentity;
 use crate::layout::SegmentHeader;
-use crate::limits::{FORMAT_VERSION, HEADER_PAGE_BYTES};
+use crate::limits::{FORMAT_VERSION, HEADER_PAGE_BYTES, MAX_NUMBER};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Seed};
 
@@ -39,7 +39,11 @@ const PAGE: usize = HEADER_PAGE_BYTES as usize;
 pub fn encode(mut header: SegmentHeader, identity: &SegmentIdentity) -> Result<Vec<u8>, String> {
     let document = serde_json::to_vec(identity).map_err(|error| error.to_string())?;
     if FIXED + document.len() > PAGE {
-        return Err(format!("the identity document is {} bytes long; at most {}", document.len(), PAGE - FIXED));
+        return Err(format!(
+            "the identity document is {} bytes long; at most {}",
+            document.len(),
+            PAGE - FIXED
+        ));
     }
     let seed = Seed::anonymous();
     header.identity_bytes = document.len() as u32;
@@ -65,7 +69,9 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
     let decoded = SegmentHeader::decode(page, &seed, 0);
     let header = match &decoded {
         // A newer version may use the reserved bytes. Their CRC was good, so the fields can say whether it did.
-        Err(flaw) if flaw.field == "reserved" => SegmentHeader::decode_fields(page).ok_or_else(|| flaw.clone())?,
+        Err(flaw) if flaw.field == "reserved" => {
+            SegmentHeader::decode_fields(page).ok_or_else(|| flaw.clone())?
+        }
         Err(flaw) => return Err(flaw.clone()),
         Ok(header) => header.clone(),
     };
@@ -77,9 +83,12 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
         return wrong("features_incompatible", "0, no feature is known".into(), found);
     }
     decoded?;
-    if header.segment == 0 || header.segment <= header.previous_segment {
+    if header.segment > MAX_NUMBER || header.segment <= header.previous_segment {
         let found = format!("{} after {}", header.segment, header.previous_segment);
-        return wrong("segment", "at least 1, and greater than the previous one".into(), found);
+        return wrong("segment", "greater than the previous one".into(), found);
+    }
+    if header.base_commit > MAX_NUMBER {
+        return wrong("base_commit", format!("at most {MAX_NUMBER}"), header.base_commit.to_string());
     }
     if u64::from(header.header_bytes) != HEADER_PAGE_BYTES {
         return wrong("header_bytes", HEADER_PAGE_BYTES.to_string(), header.header_bytes.to_string());
@@ -89,7 +98,11 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
     }
     let rest = page.get(FIXED..).unwrap_or_default();
     let Some((document, zeros)) = rest.split_at_checked(header.identity_bytes as usize) else {
-        return wrong("identity_bytes", format!("at most {}", PAGE - FIXED), header.identity_bytes.to_string());
+        return wrong(
+            "identity_bytes",
+            format!("at most {}", PAGE - FIXED),
+            header.identity_bytes.to_string(),
+        );
     };
     let at = FIXED as u64;
     let flaw = |field, offset, length: usize, expected: String, found: String| {
@@ -106,7 +119,9 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
     }
     let identity: SegmentIdentity = match serde_json::from_slice(document) {
         Ok(identity) => identity,
-        Err(error) => return flaw("members", at, document.len(), "a name and an identity".into(), error.to_string()),
+        Err(error) => {
+            return flaw("members", at, document.len(), "a name and an identity".into(), error.to_string());
+        }
     };
     if let Err(reason) = check_name(&identity.name) {
         return flaw("name", at, document.len(), reason, identity.name);

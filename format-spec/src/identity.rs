@@ -51,7 +51,9 @@ impl EmbeddingIdentity {
         let text = |name: &str, a: &str, b: &str| (a != b).then(|| format!("{name} {a:?} against {b:?}"));
         text("provider", &self.provider, &other.provider)
             .or_else(|| text("model", &self.model, &other.model))
-            .or_else(|| (self.dims != other.dims).then(|| format!("dims {} against {}", self.dims, other.dims)))
+            .or_else(|| {
+                (self.dims != other.dims).then(|| format!("dims {} against {}", self.dims, other.dims))
+            })
             .or_else(|| text("metric", self.metric.name(), other.metric.name()))
             .or_else(|| {
                 (self.normalised != other.normalised)
@@ -68,9 +70,14 @@ impl EmbeddingIdentity {
         if !(MIN_DIMS..=MAX_DIMS).contains(&self.dims) {
             return Err(format!("dims is {}; it must be {MIN_DIMS} to {MAX_DIMS}", self.dims));
         }
-        for (name, value) in [("provider", &self.provider), ("model", &self.model), ("chunker", &self.chunker)] {
+        for (name, value) in
+            [("provider", &self.provider), ("model", &self.model), ("chunker", &self.chunker)]
+        {
             if value.len() > MAX_IDENTITY_FIELD_BYTES {
-                return Err(format!("{name} is {} bytes long; at most {MAX_IDENTITY_FIELD_BYTES}", value.len()));
+                return Err(format!(
+                    "{name} is {} bytes long; at most {MAX_IDENTITY_FIELD_BYTES}",
+                    value.len()
+                ));
             }
         }
         Ok(())

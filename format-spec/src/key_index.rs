@@ -13,7 +13,8 @@ pub const ENTRIES_PER_BLOCK: usize = (KEY_INDEX_BLOCK_BYTES - 4) / KeyIndexEntry
 pub fn encode(collection: &Id, segment: u64, segment_digest: Digest, sorted: &[KeyIndexEntry]) -> Vec<u8> {
     let seed = Seed::new(collection, segment);
     let entries = sorted.len() as u64;
-    let mut out = KeyIndexHeader { collection: *collection, segment, segment_digest, entries }.encode(&seed, 0);
+    let mut out =
+        KeyIndexHeader { collection: *collection, segment, segment_digest, entries }.encode(&seed, 0);
     for block in sorted.chunks(ENTRIES_PER_BLOCK) {
         let start = out.len();
         block.iter().for_each(|entry| entry.put(&mut out));

@@ -31,6 +31,8 @@ macro_rules! limits {
 limits! {
     /// Version of the format that this crate writes. A reader refuses a greater one.
     pub const FORMAT_VERSION: u32 = 1;
+    /// Greatest commit, segment number, generation, sequence or offset: one more never overflows.
+    pub const MAX_NUMBER: u64 = 1 << 62;
     /// Fewest elements of a vector.
     pub const MIN_DIMS: u32 = 1;
     /// Most elements of a vector.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::document::{self, hex, member};
 use crate::identity::EmbeddingIdentity;
-use crate::limits::FORMAT_VERSION;
+use crate::limits::{FORMAT_VERSION, MAX_NUMBER};
 use crate::names::check_name;
 use crate::snapshot::check_end;
 use crate::{Digest, Flaw, Id};
@@ -85,7 +85,7 @@ pub enum SegmentState {
     Frozen {
         /// Where its last good frame ends, in bytes.
         end_bytes: u64,
-        /// The last commit that was seen to be good.
+        /// The greatest commit number that was seen or promised, whole or not: no later commit has it again.
         last_commit: u64,
         /// Chain digest there.
         #[serde(with = "hex")]
@@ -170,9 +170,13 @@ impl Manifest {
     /// A [`Flaw`] when it is damaged, of a newer version, or says something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
         let (manifest, digest) = document::open_versioned::<Self>((STRUCTURE, MANIFEST_FORMAT), bytes)?;
-        let wrong = |field, expected: &str, found: String| Err(member(STRUCTURE, bytes, field, expected, &found));
-        if manifest.generation == 0 {
-            return wrong("generation", "at least 1", "0".to_owned());
+        let wrong =
+            |field, expected: &str, found: String| Err(member(STRUCTURE, bytes, field, expected, &found));
+        for (field, number) in [("generation", manifest.generation), ("next_segment", manifest.next_segment)]
+        {
+            if !(1..=MAX_NUMBER).contains(&number) {
+                return wrong(field, &format!("1 to {MAX_NUMBER}"), number.to_string());
+            }
         }
         if let Err(reason) = check_name(&manifest.name) {
             return wrong("name", &reason, manifest.name.clone());
@@ -189,10 +193,11 @@ impl Manifest {
             if entry.state == SegmentState::Open && place + 1 != manifest.segments.len() {
                 return wrong("segments", "only the last one open", entry.segment.to_string());
             }
-            if let SegmentState::Sealed { bytes: end, .. } | SegmentState::Frozen { end_bytes: end, .. } = entry.state
-                && let Err(reason) = check_end(end)
+            if let SegmentState::Sealed { bytes: end, last_commit, .. }
+            | SegmentState::Frozen { end_bytes: end, last_commit, .. } = entry.state
+                && let Err(reason) = check_end(end, last_commit)
             {
-                return wrong("segments", &reason, end.to_string());
+                return wrong("segments", &reason, format!("commit {last_commit} and byte {end}"));
             }
             before = entry.segment;
         }

@@ -1,6 +1,6 @@
 //! Names of collections, snapshots and files.
 
-use crate::limits::MAX_NAME_BYTES;
+use crate::limits::{MAX_NAME_BYTES, MAX_NUMBER};
 
 /// File name of the catalogue in a store directory.
 pub const CATALOGUE_FILE: &str = "catalogue.json";
@@ -54,7 +54,10 @@ impl FileKind {
         }
         let (stem, extension) = name.rsplit_once('.')?;
         let (word, digits) = stem.rsplit_once('-')?;
-        let number = digits.parse::<u64>().ok().filter(|n| *n > 0 && format!("{n:08}") == digits)?;
+        let number = digits
+            .parse::<u64>()
+            .ok()
+            .filter(|n| (1..=MAX_NUMBER).contains(n) && format!("{n:08}") == digits)?;
         match (word, extension) {
             ("segment", "seg") => Some(Self::Segment(number)),
             ("segment", "keys") => Some(Self::KeyIndex(number)),
@@ -128,7 +131,15 @@ mod tests {
         ] {
             assert_eq!(FileKind::of(&kind.file_name()), Some(kind));
         }
-        for name in ["segment-1.seg", "segment-00000000.seg", "segment--0000001.seg", "notes.txt", "", "segment-"] {
+        for name in [
+            "segment-1.seg",
+            "segment-00000000.seg",
+            "segment-18446744073709551615.seg",
+            "segment--0000001.seg",
+            "notes.txt",
+            "",
+            "segment-",
+        ] {
             assert_eq!(FileKind::of(name), None, "{name}");
         }
     }

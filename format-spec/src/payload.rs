@@ -62,7 +62,12 @@ impl Section<'_> {
     ///
     /// # Errors
     /// As [`Section::read`]; also when the value is longer.
-    pub(crate) fn value(&self, seed: &Seed, (from, to): (usize, usize), most: usize) -> Result<Vec<u8>, Flaw> {
+    pub(crate) fn value(
+        &self,
+        seed: &Seed,
+        (from, to): (usize, usize),
+        most: usize,
+    ) -> Result<Vec<u8>, Flaw> {
         if to.saturating_sub(from) > most {
             let length = (self.stored.len() as u64).max(1);
             let (expected, found) = (format!("at most {most} bytes a row"), format!("{} bytes", to - from));
@@ -101,7 +106,8 @@ impl Section<'_> {
             Some(bytes) => Ok(bytes.to_vec()),
             None => {
                 let length = (self.stored.len() as u64).max(1);
-                let (expected, found) = (format!("{to} raw bytes"), format!("{} from block {first}", out.len()));
+                let (expected, found) =
+                    (format!("{to} raw bytes"), format!("{} from block {first}", out.len()));
                 Err(Flaw::new(self.structure, "raw_bytes", self.offset, length, expected, found))
             }
         }
@@ -111,13 +117,15 @@ impl Section<'_> {
     fn block(&self, seed: &Seed, number: usize, entry: Block, at: usize) -> Result<Vec<u8>, Flaw> {
         let offset = self.offset + at as u64;
         let length = u64::from(entry.stored_bytes).max(1);
-        let wrong =
-            |field, expected: String, found: String| Flaw::new(self.structure, field, offset, length, expected, found);
+        let wrong = |field, expected: String, found: String| {
+            Flaw::new(self.structure, field, offset, length, expected, found)
+        };
         let raw_bytes = self.raw_bytes.saturating_sub(number * BLOCK_RAW_BYTES).min(BLOCK_RAW_BYTES);
         if entry.raw_bytes as usize != raw_bytes {
             return Err(wrong("raw_bytes", raw_bytes.to_string(), entry.raw_bytes.to_string()));
         }
-        let Some(stored) = self.stored.get(at..).and_then(|rest| rest.get(..entry.stored_bytes as usize)) else {
+        let Some(stored) = self.stored.get(at..).and_then(|rest| rest.get(..entry.stored_bytes as usize))
+        else {
             return Err(wrong("stored_bytes", "within the section".into(), entry.stored_bytes.to_string()));
         };
         let crc = seed.crc(offset, stored);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::document::{self, hex, member};
-use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES};
+use crate::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_NUMBER};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Id};
 
@@ -45,15 +45,18 @@ pub struct SnapshotSegment {
     pub chain: Digest,
 }
 
-/// Whether a frame can end at this offset.
+/// Whether a segment can end at this offset with this commit.
 ///
 /// # Errors
 /// What is expected.
-pub(crate) fn check_end(offset: u64) -> Result<(), String> {
-    if offset >= HEADER_PAGE_BYTES && offset.is_multiple_of(FRAME_ALIGN) {
+pub(crate) fn check_end(offset: u64, commit: u64) -> Result<(), String> {
+    if (HEADER_PAGE_BYTES..=MAX_NUMBER).contains(&offset)
+        && offset.is_multiple_of(FRAME_ALIGN)
+        && commit <= MAX_NUMBER
+    {
         return Ok(());
     }
-    Err(format!("a multiple of {FRAME_ALIGN}, at least {HEADER_PAGE_BYTES}"))
+    Err(format!("a multiple of {FRAME_ALIGN} from {HEADER_PAGE_BYTES} on, numbers up to {MAX_NUMBER}"))
 }
 
 impl Snapshot {
@@ -80,8 +83,9 @@ impl Snapshot {
                 let found = entry.segment.to_string();
                 return Err(member(STRUCTURE, bytes, "segments", "numbers that rise from 1", &found));
             }
-            if let Err(reason) = check_end(entry.end_bytes) {
-                return Err(member(STRUCTURE, bytes, "end_bytes", &reason, &entry.end_bytes.to_string()));
+            if let Err(reason) = check_end(entry.end_bytes, entry.last_commit) {
+                let found = format!("commit {} and byte {}", entry.last_commit, entry.end_bytes);
+                return Err(member(STRUCTURE, bytes, "segments", &reason, &found));
             }
             before = entry.segment;
         }

@@ -2,7 +2,7 @@
 //! visible that would otherwise look like a shorter, perfectly good file.
 
 use crate::layout::WitnessSlot;
-use crate::limits::WITNESS_BYTES;
+use crate::limits::{MAX_NUMBER, WITNESS_BYTES};
 use crate::{Flaw, Id, Seed};
 
 /// The content of a witness file.
@@ -31,7 +31,14 @@ pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
     if bytes.len() as u64 != WITNESS_BYTES {
         let found = format!("{} bytes", bytes.len());
         let length = (bytes.len() as u64).max(1);
-        witness.flaws.push(Flaw::new("witness", "length", 0, length, format!("{WITNESS_BYTES} bytes"), found));
+        witness.flaws.push(Flaw::new(
+            "witness",
+            "length",
+            0,
+            length,
+            format!("{WITNESS_BYTES} bytes"),
+            found,
+        ));
     }
     for (place, slot) in bytes.chunks(WitnessSlot::BYTES).take(2).enumerate() {
         let offset = (place * WitnessSlot::BYTES) as u64;
@@ -40,13 +47,21 @@ pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
         }
         match WitnessSlot::decode(slot, &seed(collection), offset) {
             Ok(slot)
-                if slot.sequence == 0
-                    || slot_offset(slot.sequence) != offset
-                    || slot.collection != *collection =>
+                if slot_offset(slot.sequence) != offset
+                    || slot.collection != *collection
+                    || !(1..=MAX_NUMBER).contains(&slot.sequence)
+                    || [slot.segment, slot.commit, slot.end_bytes].iter().any(|n| *n > MAX_NUMBER) =>
             {
                 let found = format!("sequence {}", slot.sequence);
                 let length = WitnessSlot::BYTES as u64;
-                witness.flaws.push(Flaw::new("witness slot", "sequence", offset, length, "one of this slot", found));
+                witness.flaws.push(Flaw::new(
+                    "witness slot",
+                    "sequence",
+                    offset,
+                    length,
+                    "one of this slot",
+                    found,
+                ));
             }
             Ok(slot) => {
                 if witness.latest.as_ref().is_none_or(|latest| latest.sequence < slot.sequence) {
@@ -57,7 +72,14 @@ pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
         }
     }
     if witness.latest.is_none() && witness.flaws.is_empty() {
-        witness.flaws.push(Flaw::new("witness", "slots", 0, WITNESS_BYTES, "a slot that was written", "blank slots"));
+        witness.flaws.push(Flaw::new(
+            "witness",
+            "slots",
+            0,
+            WITNESS_BYTES,
+            "a slot that was written",
+            "blank slots",
+        ));
     }
     witness
 }
