@@ -58,11 +58,18 @@ fn the_tables_of_the_specification_are_those_of_the_code() {
         let to = from + rendered[from..].find(END).expect("the end of a table");
         rendered.replace_range(from..to, &format!("\n{table}\n"));
     }
-    assert_eq!(rendered.matches("<!-- table: ").count(), tables.len(), "every table of SPEC.md is one of the code's");
+    assert_eq!(
+        rendered.matches("<!-- table: ").count(),
+        tables.len(),
+        "every table of SPEC.md is one of the code's"
+    );
     if std::env::var_os("UPDATE_SPEC").is_some() {
         std::fs::write(SPEC, &rendered).unwrap();
     } else {
-        assert!(text == rendered, "SPEC.md differs from the code: run UPDATE_SPEC=1 cargo test -p siltstone-format");
+        assert!(
+            text == rendered,
+            "SPEC.md differs from the code: run UPDATE_SPEC=1 cargo test -p siltstone-format"
+        );
     }
 }
 

@@ -37,7 +37,7 @@ fn word(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Gives a frame at `offset` good CRCs, digest and trailer, whatever its counts say. When `fit`, lengths that follow
-/// from others are made to agree first, and the frame gets as many bytes as it then needs, up to a megabyte.
+/// from others are made to agree first, and the frame gets as many bytes as it then needs, up to 256 KiB.
 pub fn frame(bytes: &mut Vec<u8>, dims: u32, seed: &Seed, offset: u64, fit: bool) {
     if bytes.len() < FrameHeader::BYTES {
         return;
@@ -50,7 +50,7 @@ pub fn frame(bytes: &mut Vec<u8>, dims: u32, seed: &Seed, offset: u64, fit: bool
     }
     let Ok(geometry) = Geometry::of(&header, dims, offset) else { return };
     let end = geometry.trailer + FrameTrailer::BYTES;
-    if end > 1 << 20 {
+    if end > 1 << 18 {
         return;
     }
     bytes.resize(end, 0);
@@ -66,15 +66,15 @@ pub fn frame(bytes: &mut Vec<u8>, dims: u32, seed: &Seed, offset: u64, fit: bool
 
 fn fit_header(header: &mut FrameHeader, dims: u32) {
     let blocks = |raw: u32| raw.div_ceil(65536);
-    header.rows %= 64;
-    header.kills %= 64;
+    header.rows %= 16;
+    header.kills %= 16;
     header.keys = header.rows + (header.keys % (header.kills + 1));
     header.first_row %= 1 << 31;
-    header.key_bytes %= 1 << 16;
-    header.metadata_raw_bytes %= 1 << 20;
-    header.text_raw_bytes %= 1 << 20;
-    header.metadata_stored_bytes %= 1 << 16;
-    header.text_stored_bytes %= 1 << 16;
+    header.key_bytes %= 1 << 12;
+    header.metadata_raw_bytes %= 1 << 18;
+    header.text_raw_bytes %= 1 << 18;
+    header.metadata_stored_bytes %= 1 << 12;
+    header.text_stored_bytes %= 1 << 12;
     header.metadata_blocks = blocks(header.metadata_raw_bytes);
     header.text_blocks = blocks(header.text_raw_bytes);
     header.commit = header.commit.max(1);
