@@ -29,11 +29,18 @@ pub(crate) fn edit(
 ) -> Result<Catalogue> {
     let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;
     let mut catalogue = load(environment, root)?;
+    confirm(environment, root)?;
     edit(&mut catalogue)?;
     catalogue.generation += 1;
     catalogue.collections.sort_by(|a, b| a.name.cmp(&b.name));
     write(environment, root, &catalogue)?;
     Ok(catalogue)
+}
+
+/// Makes durable what the catalogue that everybody sees says: the sync of whoever published it may have failed. Comes
+/// after reading it and before anything that relies on it, be it a commit or the removal of what it no longer names.
+pub(crate) fn confirm(environment: &Environment, root: &Path) -> Result<()> {
+    environment.disk.sync_dir(root).map_err(Error::io("sync", root))
 }
 
 /// Writes a catalogue.

@@ -97,13 +97,11 @@ impl Store {
             }
             _ => {}
         }
+        // Before there is a catalogue: who finds one may rely on the name of the store.
+        let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
         let id = environment.entropy.id().map_err(Error::io("draw random bytes for", &root))?;
         catalogue::write(&environment, &root, &Catalogue::empty(id))?;
-        if let Some(parent) = root.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
-        } else {
-            disk.sync_dir(Path::new(".")).map_err(Error::io("sync", Path::new(".")))?;
-        }
         Ok(Self { environment: environment.clone(), root, opened: Arc::default() })
     }
 

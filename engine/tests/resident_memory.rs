@@ -55,7 +55,10 @@ fn rows_are_mapped_and_never_copied() {
         .collect();
     for vector in &rows {
         let at = vector.as_ptr() as usize;
-        assert!(mapped.iter().any(|(from, to)| (*from..*to).contains(&at)), "a row outside the mapped segment");
+        assert!(
+            mapped.iter().any(|(from, to)| (*from..*to).contains(&at)),
+            "a row outside the mapped segment"
+        );
         assert_eq!(at % 64, 0, "a row that is not aligned");
     }
 }

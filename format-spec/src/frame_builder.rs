@@ -110,11 +110,11 @@ impl FrameBuilder {
     /// filled with zeros: callers check first.
     pub fn push_row(&mut self, row: NewRow<'_>) -> u32 {
         let place = self.rows;
-        let end = self.bytes.len() + self.dims as usize * 4;
-        self.bytes.reserve(self.dims as usize * 4);
-        self.bytes
-            .extend(row.vector.iter().take(self.dims as usize).flat_map(|element| element.to_le_bytes()));
-        self.bytes.resize(end, 0);
+        let start = self.bytes.len();
+        self.bytes.resize(start + self.dims as usize * 4, 0);
+        // Four bytes a step over exact chunks: compiles to a copy.
+        let slots = self.bytes.get_mut(start..).unwrap_or_default().chunks_exact_mut(4);
+        slots.zip(row.vector).for_each(|(slot, element)| slot.copy_from_slice(&element.to_le_bytes()));
         self.squared_norms.extend_from_slice(&row.squared_norm.to_le_bytes());
         self.row_keys.extend_from_slice(row.key.as_bytes());
         self.row_key_ends.push(self.row_keys.len() as u32);
@@ -183,8 +183,10 @@ impl FrameBuilder {
             }
         }
         // From here on every length below fits a u32: blocks are never longer than what they hold.
-        let metadata = payload::encode(&self.metadata, self.compression);
-        let text = payload::encode(&self.text, self.compression);
+        let (metadata, text) = rayon::join(
+            || payload::encode(&self.metadata, self.compression),
+            || payload::encode(&self.text, self.compression),
+        );
         let stored = |blocks: &[(crate::layout::Block, Vec<u8>)]| -> u32 {
             blocks.iter().map(|(block, _)| block.stored_bytes).sum()
         };

@@ -1,6 +1,8 @@
 //! Metadata and text: the values of a frame's rows joined end to end, cut into blocks of 64 KiB, each compressed and
 //! checksummed by itself, so that fetching a row touches one or two blocks.
 
+use rayon::prelude::*;
+
 use crate::layout::Block;
 use crate::limits::BLOCK_RAW_BYTES;
 use crate::{Flaw, Seed};
@@ -34,8 +36,9 @@ pub struct Section<'a> {
 }
 
 /// Cuts `raw` into blocks. Returns the entries, whose CRCs are still to be filled in, and the stored bytes of each.
+/// Blocks are compressed in parallel: it is most of the work of making a frame.
 pub(crate) fn encode(raw: &[u8], compression: Compression) -> Vec<(Block, Vec<u8>)> {
-    raw.chunks(BLOCK_RAW_BYTES)
+    raw.par_chunks(BLOCK_RAW_BYTES)
         .map(|chunk| {
             let packed = match compression {
                 Compression::None => None,

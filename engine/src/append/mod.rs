@@ -184,6 +184,10 @@ impl Writer {
             Some(Pending::Deleted) => return Ok(false),
             Some(Pending::Upserted(row)) => {
                 self.make_room()?;
+                // A kill names a row of an earlier frame, so the row's own is written first.
+                if row >= self.next_row() - self.batch.frame.rows() {
+                    self.poisoning(|writer| writer.write_frame(false))?;
+                }
                 let segment = self.open_number();
                 self.batch.frame.push_deleted(segment, row, key);
                 self.batch.own_kills.push(row);
@@ -305,10 +309,11 @@ impl Writer {
         }
     }
 
-    /// Runs a step that touches the disk. When the disk refuses, its state is unknown and the writer is poisoned.
+    /// Runs a step that touches the disk. When the disk refuses, or what it returns is damaged, its state is unknown
+    /// and the writer is poisoned.
     fn poisoning<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let result = step(self);
-        if let Err(error @ Error::Io { .. }) = &result {
+        if let Err(error @ (Error::Io { .. } | Error::Damaged { .. })) = &result {
             self.poisoned = Some(error.to_string());
         }
         result

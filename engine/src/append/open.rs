@@ -38,6 +38,9 @@ impl Writer {
         {
             return Err(gone(shared));
         }
+        // A directory sync that failed before may have left names that everybody sees and that are not on disk.
+        catalogue::confirm(environment, &shared.root)?;
+        disk.sync_dir(&shared.directory).map_err(Error::io("sync", &shared.directory))?;
         let witness = witness::load(disk, &shared.directory, &shared.id)?;
         let mut manifest = manifest::current(disk, &shared.directory, &shared.id)?;
         shared.check_manifest(&manifest)?;

@@ -8,8 +8,6 @@ mod across;
 mod scan;
 mod top;
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value};
 
 use crate::distance::Query;
@@ -168,15 +166,12 @@ fn best_of_documents(
         let exhausted = found.len() < rows;
         let mut seen = std::collections::HashSet::new();
         let mut answer = found.answer(views, |hit| {
+            // A key may look like a value.
             let document = match hit.metadata.get(field) {
-                Some(value) => Cow::Owned(value.to_string()),
-                None => Cow::Borrowed(""),
+                Some(value) => format!("{} has {value}", hit.collection),
+                None => format!("{} is {}", hit.collection, hit.key),
             };
-            seen.len() < search.top_k
-                && match document.is_empty() {
-                    true => seen.insert(format!("{}\n{}", hit.collection, hit.key)),
-                    false => seen.insert(format!("{}\n{document}", hit.collection)),
-                }
+            seen.len() < search.top_k && seen.insert(document)
         })?;
         if exhausted || answer.hits.len() >= search.top_k {
             answer.hits.truncate(search.top_k);

@@ -342,6 +342,13 @@ pub(super) fn verify_keys(view: &View, collector: &mut Collector<'_>) -> Result<
                 else {
                     continue;
                 };
+                let own = segment.place.segment;
+                if kill.segment > own || kill.segment == own && kill.row >= entry.first_row {
+                    let found = format!("row {} of segment {}", kill.row, kill.segment);
+                    let expected = format!("a row before row {} of segment {own}", entry.first_row);
+                    let flaw = Flaw::new("kill entry", "row", entry.offset, 1, expected, found);
+                    collector.add(&segment.path(), Severity::Damage, flaw);
+                }
                 let killed = target.segment.key(kill.row);
                 let named = frame.key(kill.key).and_then(|key| key.ok());
                 if killed.as_ref().ok().copied() != named {
