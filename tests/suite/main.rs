@@ -1,3 +1,4 @@
 //! Each module is a promise.
 
+mod golden;
 mod harness_check;
