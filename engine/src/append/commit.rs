@@ -83,7 +83,7 @@ impl Writer {
     }
 
     /// Writes the frame of the batch after what was written of it before. Not synced.
-    fn write_frame(&mut self, last: bool) -> Result<()> {
+    pub(super) fn write_frame(&mut self, last: bool) -> Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
         let walk = &open.state.walk;
         let (offset, previous_chain) = match self.batch.staged.is_empty() {
@@ -144,8 +144,7 @@ impl Writer {
             }
         }
         let own = open.state.place.segment;
-        let kills = batch.kills.into_iter().chain(batch.own_kills.into_iter().map(|row| (own, row)));
-        for (segment, row) in kills {
+        for (segment, row) in batch.kills {
             walk.kills.push(FooterKill { segment, commit, row, reserved: 0 });
             match segment == own {
                 true => open.live.remove(row),

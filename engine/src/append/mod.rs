@@ -91,10 +91,8 @@ struct Batch {
     staged_end: u64,
     staged_chain: siltstone_format::Digest,
     keys: HashMap<Box<str>, Pending>,
-    /// Rows of earlier commits that stop counting.
+    /// Rows that stop counting, of earlier commits and of this one, in the order in which the frames name them.
     kills: Vec<(u64, u32)>,
-    /// Rows of this commit that stop counting.
-    own_kills: Vec<u32>,
     rows: u32,
     deleted: u64,
     superseded: u64,
@@ -115,7 +113,6 @@ impl Batch {
             staged_chain: [0; 32],
             keys: HashMap::new(),
             kills: Vec::new(),
-            own_kills: Vec::new(),
             rows: 0,
             deleted: 0,
             superseded: 0,
@@ -190,7 +187,7 @@ impl Writer {
                 }
                 let segment = self.open_number();
                 self.batch.frame.push_deleted(segment, row, key);
-                self.batch.own_kills.push(row);
+                self.batch.kills.push((segment, row));
             }
             None => {
                 let Some((segment, row)) = self.find(key)? else { return Ok(false) };
