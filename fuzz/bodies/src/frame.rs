@@ -50,6 +50,10 @@ fn read(bytes: &[u8], dims: u32, seed: &Seed, offset: u64) {
     for kill in frame.kills() {
         assert!(!sound || frame.key(kill.key).is_some(), "a kill of a sound index has a key");
     }
+    let index_bytes = bytes.get(index..keys).unwrap_or_default();
+    if let Ok(kills) = Frame::kills_of_index(index_bytes, &header, frame.geometry(), seed, offset) {
+        assert!(kills.into_iter().eq(frame.kills()), "kills are the same when the index is read alone");
+    }
     if let Ok((raw, ends)) = frame.all_metadata() {
         assert_eq!(raw.len(), header.metadata_raw_bytes as usize, "all metadata");
         assert_eq!(ends.len(), frame.rows() as usize, "an end a row");
