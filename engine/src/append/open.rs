@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use siltstone_format::header::SegmentIdentity;
 use siltstone_format::layout::WitnessSlot;
-use siltstone_format::manifest::{Manifest, SegmentState};
+use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState};
 use siltstone_format::names::{ASIDE_DIR, LOCK_FILE, WITNESS_FILE};
 use siltstone_format::witness::Witness;
 
@@ -15,6 +16,7 @@ use crate::collection::Shared;
 use crate::disk::{DiskFile, Mode, durable};
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::segment::create::{Continues, create};
 use crate::segment::{OpenFile, Stop};
 use crate::view::{At, OnDamage};
 use crate::witness::WitnessFile;
@@ -45,7 +47,9 @@ impl Writer {
         let mut manifest = manifest::current(disk, &shared.directory, &shared.id)?;
         shared.check_manifest(&manifest)?;
         if manifest.features.read_only != 0 {
-            return Err(newer(shared, &manifest));
+            let kind = siltstone_format::names::FileKind::Manifest(manifest.generation);
+            let path = shared.directory.join(kind.file_name());
+            return Err(newer(&path, "manifest", manifest.features.read_only));
         }
         sweep::collection(environment, &shared.directory, &manifest)?;
 
@@ -60,6 +64,9 @@ impl Writer {
         let parts = view::open_parts(shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
         if let Some(found) = damage.iter().find(|found| !may_write_beside(&manifest, found)) {
             return Err(Error::flaw(&found.path, found.flaw.clone()));
+        }
+        if let Some(part) = parts.iter().find(|part| part.features_read_only != 0) {
+            return Err(newer(&part.path(), "segment header", part.features_read_only));
         }
         let view = view::build(shared, parts, At::Now, OnDamage::Skip, damage);
         let last_commit = open.as_ref().map_or(0, |open| open.state.walk.greatest_commit);
@@ -95,13 +102,11 @@ fn gone(shared: &Shared) -> Error {
     Error::NoSuchCollection { name: shared.name.clone(), similar: Vec::new() }
 }
 
-fn newer(shared: &Shared, manifest: &Manifest) -> Error {
-    let kind = siltstone_format::names::FileKind::Manifest(manifest.generation);
-    let path = shared.directory.join(kind.file_name());
-    let found = format!("{:#x}", manifest.features.read_only);
+fn newer(path: &Path, structure: &'static str, features: u64) -> Error {
     let expected = "0: no feature is known, so the collection can be read but not written";
-    let flaw = siltstone_format::Flaw::new("manifest", "features_read_only", 0, 1, expected, found);
-    Error::NewerFormat { path, flaw: Box::new(flaw) }
+    let found = format!("{features:#x}");
+    let flaw = siltstone_format::Flaw::new(structure, "features_read_only", 0, 1, expected, found);
+    Error::NewerFormat { path: path.to_owned(), flaw: Box::new(flaw) }
 }
 
 /// Damage in a segment that was frozen for it does not keep anybody from writing; any other does, because the rows that
@@ -136,6 +141,9 @@ fn open_tail(
     let path = place.path();
     let file = environment.disk.open(&path, Mode::Write).map_err(Error::io("open", &path))?;
     let mut state = OpenFile::start(&*file, place)?;
+    if state.features_read_only != 0 {
+        return Err(newer(&path, "segment header", state.features_read_only));
+    }
     let slot = witness.latest.as_ref();
     match state.walk.advance(&*file, &state.place, slot, u64::MAX)? {
         Stop::End => {}
@@ -144,14 +152,7 @@ fn open_tail(
             for flaw in &state.walk.gaps {
                 environment.observer.event(&Event::DamageLeft { path: path.clone(), flaw: flaw.clone() });
             }
-            let mut next = manifest.clone();
-            for entry in next.segments.iter_mut().filter(|entry| entry.segment == number) {
-                let (end_bytes, chain) = (state.walk.end, state.walk.chain);
-                entry.state =
-                    SegmentState::Frozen { end_bytes, last_commit: state.walk.greatest_commit, chain };
-            }
-            *manifest = manifest::publish(environment, &shared.directory, next)?;
-            return Ok(None);
+            return freeze(shared, manifest, &state).map(Some);
         }
     }
     let from = slot.filter(|slot| slot.segment == number).map_or(0, |slot| slot.end_bytes);
@@ -172,6 +173,27 @@ fn open_tail(
     let live = crate::bitmap::Bitmap::empty(segment.rows);
     let seed = state.place.seed();
     Ok(Some(OpenPart { file, state, seed, keys, live }))
+}
+
+/// Leaves a damaged segment alone from now on, and begins a new one after every commit number that was seen in it.
+fn freeze(shared: &Shared, manifest: &mut Manifest, damaged: &OpenFile) -> Result<OpenPart> {
+    let environment = &shared.environment;
+    let (number, walk) = (damaged.place.segment, &damaged.walk);
+    let identity = SegmentIdentity { name: shared.name.clone(), identity: shared.identity.clone() };
+    let continues = Continues { segment: number, chain: walk.chain, commit: walk.greatest_commit };
+    let mut next = manifest.clone();
+    let place = shared.place(next.next_segment);
+    let created = create(&*environment.disk, place, &identity, continues, environment.clock.now_ms());
+    let (file, state) = created?;
+    for entry in next.segments.iter_mut().filter(|entry| entry.segment == number) {
+        let (end_bytes, last_commit, chain) = (walk.end, walk.last_commit, walk.chain);
+        entry.state = SegmentState::Frozen { end_bytes, last_commit, chain };
+    }
+    next.segments.push(SegmentEntry { segment: next.next_segment, state: SegmentState::Open });
+    next.next_segment += 1;
+    *manifest = manifest::publish(environment, &shared.directory, next)?;
+    let seed = state.place.seed();
+    Ok(OpenPart { file, state, seed, keys: HashMap::new(), live: crate::bitmap::Bitmap::full(0) })
 }
 
 /// Writes the same bytes again and syncs them. A sync that failed before may have left pages that read well and are
@@ -206,9 +228,10 @@ fn cut(shared: &Shared, file: &dyn DiskFile, path: &Path, from: u64, to: u64) ->
     }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let name = format!("tail-{:013}-{stem}-{from}", environment.clock.now_ms());
-    let mut bytes = vec![0; (to - from) as usize];
-    file.read_at(&mut bytes, from).map_err(Error::io("read", path))?;
-    durable::publish(disk, &aside, &name, &bytes)?;
+    durable::publish_copy(disk, &aside, &name, file, from..to).map_err(|error| match error {
+        Error::Io { action: "read", source, .. } => Error::io("read", path)(source),
+        error => error,
+    })?;
     file.truncate(from).map_err(Error::io("truncate", path))?;
     file.sync().map_err(Error::io("sync", path))?;
     let (path, kept) = (path.to_owned(), aside.join(name));

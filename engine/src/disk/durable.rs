@@ -5,12 +5,43 @@ use std::path::{Path, PathBuf};
 
 use siltstone_format::names::TEMPORARY_SUFFIX;
 
-use super::{Disk, Mode};
+use super::{Disk, DiskFile, Mode};
 use crate::error::{Error, Result};
 
 /// Writes a file under a temporary name, makes it durable, gives it its name and makes that durable. Whoever looks sees
 /// the old content or the new, never a mixture, and after a power cut too. An old file of this name is replaced.
 pub(crate) fn publish(disk: &dyn Disk, directory: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    publish_with(disk, directory, name, |file, path| file.write_at(bytes, 0).map_err(Error::io("write", path)))
+}
+
+/// As [`publish`], with a part of another file as content. Memory stays small however long it is.
+pub(crate) fn publish_copy(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: &str,
+    source: &dyn DiskFile,
+    range: std::ops::Range<u64>,
+) -> Result<()> {
+    publish_with(disk, directory, name, |file, path| {
+        let mut at = range.start;
+        while at < range.end {
+            let mut bytes = vec![0; COPY_BYTES.min(range.end - at) as usize];
+            source.read_at(&mut bytes, at).map_err(Error::io("read", path))?;
+            file.write_at(&bytes, at - range.start).map_err(Error::io("write", path))?;
+            at += bytes.len() as u64;
+        }
+        Ok(())
+    })
+}
+
+const COPY_BYTES: u64 = 1 << 20;
+
+fn publish_with(
+    disk: &dyn Disk,
+    directory: &Path,
+    name: &str,
+    fill: impl FnOnce(&dyn DiskFile, &Path) -> Result<()>,
+) -> Result<()> {
     let target = directory.join(name);
     let temporary: PathBuf = directory.join(format!("{name}{TEMPORARY_SUFFIX}"));
     match disk.remove(&temporary) {
@@ -20,7 +51,7 @@ pub(crate) fn publish(disk: &dyn Disk, directory: &Path, name: &str, bytes: &[u8
         _ => {}
     }
     let file = disk.open(&temporary, Mode::Create).map_err(Error::io("create", &temporary))?;
-    file.write_at(bytes, 0).map_err(Error::io("write", &temporary))?;
+    fill(&*file, &temporary)?;
     file.sync().map_err(Error::io("sync", &temporary))?;
     drop(file);
     disk.rename(&temporary, &target).map_err(Error::io("rename", &temporary))?;

@@ -14,11 +14,11 @@ use siltstone_format::Id;
 use siltstone_format::catalogue::CatalogueEntry;
 use siltstone_format::checksum::{from_hex, to_hex};
 use siltstone_format::manifest::{Manifest, SegmentState};
-use siltstone_format::names::{COLLECTIONS_DIR, check_name, is_hidden};
+use siltstone_format::names::{COLLECTIONS_DIR, FileKind, check_name, is_hidden};
 
 use crate::append::Record;
 use crate::collection::Shared;
-use crate::disk::{Disk, Mode, durable};
+use crate::disk::{Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -174,13 +174,12 @@ fn copy_files(
     let directory = catalogue::directory(store.path(), &shared.id);
     disk.create_dir(&directory).map_err(Error::io("create", &directory))?;
     for part in &view.parts {
-        let target = crate::segment::SegmentPlace {
-            directory: directory.as_path().into(),
-            ..part.segment.place.clone()
-        };
         // Of a segment that is not sealed, only whole commits.
         let length = part.segment.file_bytes();
-        copy_file(disk, &part.segment.path(), &target.path(), length)?;
+        let from = part.segment.path();
+        let source = disk.open(&from, Mode::Read).map_err(Error::io("open", &from))?;
+        let name = FileKind::Segment(part.segment.place.segment).file_name();
+        durable::publish_copy(disk, &directory, &name, &*source, 0..length)?;
     }
     let last = view.parts.last().map(|part| &part.segment);
     let slot = siltstone_format::layout::WitnessSlot {
@@ -196,7 +195,7 @@ fn copy_files(
         // A snapshot that cannot be read names nothing; its rows are in the segments all the same.
         let Ok(snapshot) = crate::snapshot::load(shared, entry) else { continue };
         let bytes = snapshot.encode().map_err(|reason| Error::invalid("snapshot", reason))?;
-        let name = siltstone_format::names::FileKind::Snapshot(entry.file).file_name();
+        let name = FileKind::Snapshot(entry.file).file_name();
         durable::publish(disk, &directory, &name, &bytes)?;
         snapshots.push(entry.clone());
     }
@@ -204,21 +203,6 @@ fn copy_files(
     manifest::write(environment, &directory, &manifest)?;
     store.adopt(&manifest.name, shared.id)?;
     Ok(())
-}
-
-const COPY_BYTES: u64 = 4 << 20;
-
-fn copy_file(disk: &dyn Disk, from: &Path, to: &Path, length: u64) -> Result<()> {
-    let source = disk.open(from, Mode::Read).map_err(Error::io("open", from))?;
-    let target = disk.open(to, Mode::Create).map_err(Error::io("create", to))?;
-    let mut at = 0;
-    while at < length {
-        let mut bytes = vec![0; COPY_BYTES.min(length - at) as usize];
-        source.read_at(&mut bytes, at).map_err(Error::io("read", from))?;
-        target.write_at(&bytes, at).map_err(Error::io("write", to))?;
-        at += bytes.len() as u64;
-    }
-    target.sync().map_err(Error::io("sync", to))
 }
 
 /// Copies every whole row into a new collection.
