@@ -1,0 +1,272 @@
+//! The update of one collection.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use rayon::prelude::*;
+use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, View, Writer};
+
+use crate::command::context::Context;
+use crate::command::update::UpdateArgs;
+use crate::exit::CliError;
+use crate::ingest::embed::Embedder;
+use crate::ingest::scan::{Document, Reason, RootState, Scan, scan};
+use crate::ingest::sources::{Scope, Source};
+use crate::sources::{self, SourceRoot, SourceRoots};
+
+use super::guard::{self, Verdict};
+use super::job::{Job, Looked, look};
+use super::progress::Progress;
+use super::report::Ended;
+use super::staging::{Staging, is_paid};
+use super::stored::Stored;
+use super::vectors;
+
+/// Documents that are looked at together: they fill all processors and several requests.
+const TOGETHER: usize = 256;
+/// And no more bytes of them than this, so that memory stays flat whatever the documents are.
+const TOGETHER_BYTES: u64 = 16 << 20;
+
+/// Everything that the update of one collection needs.
+pub(super) struct Run<'a> {
+    pub(super) source: &'a Source,
+    pub(super) context: &'a Context,
+    pub(super) args: &'a UpdateArgs,
+    pub(super) identity: &'a EmbeddingIdentity,
+    pub(super) embedder: &'a dyn Embedder,
+    pub(super) progress: &'a Progress,
+}
+
+impl Run<'_> {
+    fn scan(&self) -> Scan {
+        scan(self.source, &self.context.settings.scan_options())
+    }
+
+    /// What would be done for a store that does not exist.
+    pub(super) fn plan_only(&self) -> Result<Ended, CliError> {
+        let scan = self.scan();
+        let mut ended = Ended::of(&scan);
+        self.look_at_all(&scan, &Stored::default(), &mut ended, |_, _| Ok(true))?;
+        Ok(ended)
+    }
+
+    /// Brings the collection up to date.
+    pub(super) fn update(&self, store: &Store) -> Result<Ended, CliError> {
+        let started = Instant::now();
+        let started_ms = store.environment().clock.now_ms();
+        let scan = self.scan();
+        let mut ended = Ended::of(&scan);
+        let exists = store.all_names()?.contains(&self.source.collection);
+        if !exists && scan.documents.is_empty() {
+            if scan.state != RootState::Listed {
+                ended.held_back = Some(match &scan.state {
+                    RootState::Unreadable { message } => format!("{} cannot be listed: {message}", scan.root.display()),
+                    RootState::Missing => format!("{} is not there", scan.root.display()),
+                    _ => format!("{} has no documents", scan.root.display()),
+                });
+            }
+            return Ok(ended);
+        }
+        if self.args.dry_run {
+            let stored = match exists {
+                true => Stored::read(&store.collection(&self.source.collection)?.view_with(OnDamage::Skip)?)?,
+                false => Stored::default(),
+            };
+            self.look_at_all(&scan, &stored, &mut ended, |_, _| Ok(true))?;
+            let verdict = self.gone(&scan, &stored, &ended);
+            (ended.removed, ended.held_back) = (verdict.remove, verdict.held_back);
+            return Ok(ended);
+        }
+        let collection = store.open_or_create(&self.source.collection, self.identity)?;
+        let mut writer = collection.writer()?;
+        let view = writer.view()?;
+        for damage in view.damage() {
+            let path = damage.path.display();
+            self.context.notices.warning(&format!("{path} is damaged: {}; what it hit is embedded again", damage.flaw));
+        }
+        let stored = Stored::read(&view)?;
+        let mut staging = match is_paid(self.embedder.identity()) {
+            true => Some(Staging::open(store, &self.source.collection, self.identity)?),
+            false => None,
+        };
+        let roots = self.roots(&scan, started_ms);
+        let mut recorded = false;
+        self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
+            if !recorded {
+                // From here on an interrupted run is known to be one.
+                recorded = true;
+                self.record(store, &roots)?;
+            }
+            self.publish(jobs, &stored, &view, &mut staging, &mut writer, ended)
+        })?;
+        if ended.stopped.is_none() && !ended.interrupted {
+            let verdict = self.gone(&scan, &stored, &ended);
+            ended.held_back = verdict.held_back;
+            remove(&verdict.remove, &stored, &mut writer)?;
+            ended.removed = verdict.remove;
+            if ended.failed.is_empty() && ended.left == 0 {
+                staging.map_or(Ok(()), Staging::drop_all)?;
+            }
+            if self.source.scope == Scope::Tree && ended.left == 0 {
+                let finished_ms = Some(store.environment().clock.now_ms());
+                ended.roots = Some((self.source.collection.clone(), SourceRoots { finished_ms, ..roots }));
+            }
+        }
+        ended.seconds = started.elapsed().as_secs_f64();
+        Ok(ended)
+    }
+
+    /// Loads documents in groups, sorts out what is unchanged, and hands the rest to `work`, which says whether to go on.
+    fn look_at_all(
+        &self,
+        scan: &Scan,
+        stored: &Stored,
+        ended: &mut Ended,
+        mut work: impl FnMut(Vec<Job>, &mut Ended) -> Result<bool, CliError>,
+    ) -> Result<(), CliError> {
+        let settings = &self.context.settings;
+        self.progress.begin(&self.source.collection, scan.documents.len() as u64);
+        let mut left_to_embed = settings.update.max_files;
+        for group in groups(&scan.documents) {
+            if self.context.cancel.is_cancelled() {
+                ended.interrupted = true;
+                return Ok(());
+            }
+            let limit = settings.update.max_file_size_bytes;
+            let looked: Vec<Looked> =
+                group.par_iter().map(|document| look(document, stored, limit, &settings.chunks)).collect();
+            let mut jobs = Vec::new();
+            for (document, looked) in group.iter().zip(looked) {
+                match looked {
+                    Looked::Unchanged => ended.unchanged += 1,
+                    Looked::Unusable(reason) => ended.unusable(document, reason),
+                    Looked::Work(_) if left_to_embed == 0 => ended.left += 1,
+                    Looked::Work(job) => {
+                        left_to_embed -= 1;
+                        match stored.documents.contains_key(&job.document.id) {
+                            true => ended.changed += 1,
+                            false => ended.new += 1,
+                        }
+                        ended.chunks += job.chunks.len() as u64;
+                        ended.estimated_tokens += job.chunks.iter().map(|chunk| chunk.tokens as u64).sum::<u64>();
+                        jobs.push(job);
+                    }
+                }
+            }
+            if !jobs.is_empty() && !work(jobs, ended)? {
+                return Ok(());
+            }
+            self.progress.advance(group.len() as u64, ended);
+        }
+        Ok(())
+    }
+
+    /// Gives the jobs their vectors and commits every document that is whole. Says whether to go on.
+    fn publish(
+        &self,
+        mut jobs: Vec<Job>,
+        stored: &Stored,
+        view: &View,
+        staging: &mut Option<Staging<'_>>,
+        writer: &mut Writer,
+        ended: &mut Ended,
+    ) -> Result<bool, CliError> {
+        vectors::reuse(&mut jobs, stored, view, staging.as_ref(), &mut ended.spent)?;
+        ended.stopped = vectors::embed(&mut jobs, self.embedder, staging, &self.context.cancel, &mut ended.spent)?;
+        for job in &jobs {
+            if job.is_complete() {
+                put(job, stored, writer)?;
+                ended.published += 1;
+            } else if let Some(reason) = &job.refused {
+                ended.failed.push((job.document.id.clone(), reason.clone()));
+            }
+        }
+        writer.commit()?;
+        ended.interrupted |= self.context.cancel.is_cancelled();
+        Ok(ended.stopped.is_none() && !ended.interrupted)
+    }
+
+    /// The stored documents that are no longer there, as far as they may be removed.
+    fn gone(&self, scan: &Scan, stored: &Stored, ended: &Ended) -> Verdict {
+        let emptied: BTreeSet<&str> = ended.emptied.iter().map(String::as_str).collect();
+        let is_gone = |id: &str| scan.is_gone(id) || emptied.contains(id);
+        let gone = stored.documents.keys().filter(|id| is_gone(id)).cloned().collect();
+        let most_share = self.context.settings.update.max_removed_share;
+        guard::judge(scan, gone, stored.documents.len(), most_share, self.args.allow_mass_removal)
+    }
+
+    fn roots(&self, scan: &Scan, started_ms: i64) -> SourceRoots {
+        let options = self.context.settings.scan_options();
+        let (include, exclude) = self.source.globs.patterns().clone();
+        SourceRoots {
+            framework: self.source.framework.clone(),
+            roots: vec![SourceRoot { path: scan.root.clone(), include, exclude }],
+            max_file_size_bytes: options.max_file_size_bytes,
+            never_enter: options.never_enter,
+            started_ms: Some(started_ms),
+            finished_ms: None,
+        }
+    }
+
+    /// Remembers that an update began. Files that are named one by one say nothing about where the others come from.
+    fn record(&self, store: &Store, roots: &SourceRoots) -> Result<(), CliError> {
+        if self.source.scope != Scope::Tree {
+            return Ok(());
+        }
+        sources::edit(store.path(), |known| {
+            let finished_ms = known.get(&self.source.collection).and_then(|before| before.finished_ms);
+            known.insert(self.source.collection.clone(), SourceRoots { finished_ms, ..roots.clone() });
+        })
+    }
+}
+
+/// Documents in order, so many together as memory and processors want.
+fn groups(documents: &[Document]) -> impl Iterator<Item = &[Document]> {
+    let mut rest = documents;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = |document: &&Document| {
+            bytes += document.size_bytes;
+            bytes <= TOGETHER_BYTES
+        };
+        let count = rest.iter().take(TOGETHER).take_while(fits).count().max(1).min(rest.len());
+        let (group, others) = rest.split_at_checked(count)?;
+        rest = others;
+        (!group.is_empty()).then_some(group)
+    })
+}
+
+/// Replaces a document's rows. Nothing of it is durable before the commit that follows.
+fn put(job: &Job, stored: &Stored, writer: &mut Writer) -> Result<(), CliError> {
+    let keys: BTreeSet<String> = (0..job.chunks.len()).map(|index| job.key(index)).collect();
+    for old in stored.documents.get(&job.document.id).into_iter().flat_map(|document| &document.keys) {
+        if !keys.contains(old) {
+            writer.delete(old)?;
+        }
+    }
+    for ((chunk, hash), vector) in job.chunks.iter().zip(&job.hashes).zip(&job.vectors) {
+        let Some(vector) = vector else { continue };
+        let key = job.key(chunk.index);
+        writer.upsert(Record::new(&key, vector).metadata(job.metadata(chunk, hash)).text(&chunk.text))?;
+    }
+    Ok(())
+}
+
+/// Removes the rows of documents that are gone, in one commit.
+fn remove(documents: &[String], stored: &Stored, writer: &mut Writer) -> Result<(), CliError> {
+    for key in documents.iter().filter_map(|id| stored.documents.get(id)).flat_map(|document| &document.keys) {
+        writer.delete(key)?;
+    }
+    writer.commit()?;
+    Ok(())
+}
+
+impl Ended {
+    /// Notes a document that cannot be used. One that is there and has become empty or binary counts as gone.
+    fn unusable(&mut self, document: &Document, reason: Reason) {
+        if !reason.may_still_exist() {
+            self.emptied.push(document.id.clone());
+        }
+        self.skipped.push((document.path.display().to_string(), reason));
+    }
+}

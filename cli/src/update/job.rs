@@ -1,0 +1,90 @@
+//! One document on its way: loaded, compared, cut into chunks, given its vectors, turned into rows.
+
+use serde_json::{Map, Value, json};
+
+use crate::ingest::chunk::{Chunk, ChunkLimits, chunk};
+use crate::ingest::scan::{Document, Kind, Reason, load};
+
+use super::stored::Stored;
+
+/// Longest heading that is stored beside a chunk, in characters.
+const MAX_HEADING: usize = 1_000;
+
+/// What became of a document when it was looked at.
+pub(super) enum Looked {
+    /// The store has it as it is.
+    Unchanged,
+    /// It cannot be used.
+    Unusable(Reason),
+    /// It must be embedded.
+    Work(Job),
+}
+
+/// A document that is new or has changed.
+pub(super) struct Job {
+    pub(super) document: Document,
+    hash: String,
+    size_bytes: u64,
+    pub(super) chunks: Vec<Chunk>,
+    pub(super) hashes: Vec<String>,
+    /// One a chunk, once it is known.
+    pub(super) vectors: Vec<Option<Vec<f32>>>,
+    /// Why it cannot be embedded.
+    pub(super) refused: Option<String>,
+}
+
+/// Loads a document and compares it with what is stored. Two files of the same bytes have the same digest, whatever
+/// their times say.
+pub(super) fn look(document: &Document, stored: &Stored, limit_bytes: u64, limits: &ChunkLimits) -> Looked {
+    let loaded = match load(document, limit_bytes) {
+        Ok(loaded) => loaded,
+        Err(reason) => return Looked::Unusable(reason),
+    };
+    let hash = loaded.hash.to_hex().to_string();
+    if stored.documents.get(&document.id).is_some_and(|found| found.is_current(&hash)) {
+        return Looked::Unchanged;
+    }
+    let chunks = chunk(document.kind, document.file_name(), &loaded.text, limits);
+    if chunks.is_empty() {
+        return Looked::Unusable(Reason::Empty);
+    }
+    let hashes = chunks.iter().map(Chunk::hash).collect();
+    let vectors = vec![None; chunks.len()];
+    let (document, size_bytes) = (document.clone(), loaded.size_bytes);
+    Looked::Work(Job { document, hash, size_bytes, chunks, hashes, vectors, refused: None })
+}
+
+impl Job {
+    /// Whether every chunk has its vector.
+    pub(super) fn is_complete(&self) -> bool {
+        self.refused.is_none() && self.vectors.iter().all(Option::is_some)
+    }
+
+    /// The key of a chunk. Ids are short enough for it: the scan sees to that.
+    pub(super) fn key(&self, index: usize) -> String {
+        format!("{}#{index}", self.document.id)
+    }
+
+    /// What is stored beside a chunk.
+    pub(super) fn metadata(&self, chunk: &Chunk, chunk_hash: &str) -> Map<String, Value> {
+        let cut = |text: &str| text.chars().take(MAX_HEADING).collect::<String>();
+        let title = self.chunks.first().and_then(|first| first.heading_path.split(" > ").next());
+        let title = title.filter(|title| !title.is_empty() && !matches!(self.document.kind, Kind::Source(_)));
+        let value = json!({
+            "api_name": cut(title.unwrap_or(self.document.file_name())),
+            "chunk_hash": chunk_hash,
+            "chunk_index": chunk.index,
+            "document_hash": self.hash,
+            "file_path": self.document.id,
+            "file_size": self.size_bytes,
+            "framework": self.document.framework,
+            "heading": cut(&chunk.heading_path),
+            "line": chunk.line,
+            "total_chunks": self.chunks.len(),
+        });
+        match value {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
+
+use std::io::IsTerminal;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::command::context::Context;
+use crate::render::notices::Notices;
+use crate::render::units::count;
+
+use super::report::Ended;
+
+/// How often a line is printed where there is no terminal.
+const EVERY: Duration = Duration::from_secs(15);
+
+pub(super) struct Progress {
+    bar: Option<ProgressBar>,
+    notices: Arc<Notices>,
+    state: Mutex<State>,
+}
+
+struct State {
+    collection: String,
+    done: u64,
+    total: u64,
+    started: Instant,
+    said: Instant,
+}
+
+impl Progress {
+    pub(super) fn new(context: &Context) -> Self {
+        let notices = Arc::clone(&context.notices);
+        let shown = std::io::stderr().is_terminal() && notices.shows_progress();
+        let bar = shown.then(|| {
+            let bar = ProgressBar::new(0);
+            let template = "{prefix} [{bar:30}] {pos}/{len} files {per_sec} eta {eta}  {msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar
+        });
+        let now = Instant::now();
+        let state = State { collection: String::new(), done: 0, total: 0, started: now, said: now };
+        Progress { bar, notices, state: Mutex::new(state) }
+    }
+
+    pub(super) fn begin(&self, collection: &str, files: u64) {
+        let now = Instant::now();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        *state = State { collection: collection.to_owned(), done: 0, total: files, started: now, said: now };
+        if let Some(bar) = &self.bar {
+            bar.reset();
+            bar.set_length(files);
+            bar.set_prefix(collection.to_owned());
+        }
+    }
+
+    pub(super) fn advance(&self, files: u64, ended: &Ended) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.done += files;
+        let message = format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
+        if let Some(bar) = &self.bar {
+            bar.set_position(state.done);
+            bar.set_message(message);
+        } else if state.said.elapsed() >= EVERY {
+            state.said = Instant::now();
+            let minutes = state.started.elapsed().as_secs_f64() / 60.0;
+            self.notices.notice(&format!(
+                "{}: {} of {} files, {message}, {:.0} files/min",
+                state.collection,
+                count(state.done),
+                count(state.total),
+                state.done as f64 / minutes.max(1e-9)
+            ));
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! What an update did, as text and as JSON.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use siltstone::EmbeddingIdentity;
+
+use crate::command::context::Context;
+use crate::command::embedder::described;
+use crate::config::Settings;
+use crate::exit::{CliError, Exit};
+use crate::ingest::embed::EmbedError;
+use crate::ingest::scan::{Reason, Scan, Skipped};
+use crate::ingest::sources::Source;
+use crate::render::units::{count, counted};
+use crate::sources::SourceRoots;
+
+use super::vectors::Spent;
+
+/// Examples of each kind that are printed; JSON has all.
+const EXAMPLES: usize = 5;
+
+/// How the update of one collection ended.
+#[derive(Default)]
+pub(super) struct Ended {
+    pub(super) new: u64,
+    pub(super) changed: u64,
+    pub(super) unchanged: u64,
+    /// Documents that were committed.
+    pub(super) published: u64,
+    /// Documents that `MAX_FILES_TO_EMBED` left for the next run.
+    pub(super) left: u64,
+    pub(super) removed: Vec<String>,
+    /// Documents that could not be embedded, and why.
+    pub(super) failed: Vec<(String, String)>,
+    /// Files that are no documents, and why.
+    pub(super) skipped: Vec<(String, Reason)>,
+    /// Stored documents whose files have nothing to embed any more.
+    pub(super) emptied: Vec<String>,
+    pub(super) chunks: u64,
+    pub(super) estimated_tokens: u64,
+    pub(super) spent: Spent,
+    pub(super) held_back: Option<String>,
+    pub(super) stopped: Option<EmbedError>,
+    pub(super) interrupted: bool,
+    pub(super) seconds: f64,
+    /// What to remember of a run that came to its end.
+    pub(super) roots: Option<(String, SourceRoots)>,
+}
+
+impl Ended {
+    /// Nothing done yet; what the scan left out.
+    pub(super) fn of(scan: &Scan) -> Ended {
+        let skipped = scan.skipped.iter().map(|one| (one.path.display().to_string(), one.reason.clone()));
+        let unlisted = scan.unlisted.iter().map(|folder| {
+            (folder.path.display().to_string(), Reason::Unreadable { message: folder.message.clone() })
+        });
+        Ended { skipped: skipped.chain(unlisted).collect(), ..Ended::default() }
+    }
+
+    fn problems(&self) -> impl Iterator<Item = &(String, Reason)> {
+        self.skipped.iter().filter(|(_, reason)| reason.is_problem())
+    }
+}
+
+/// One collection of the report.
+struct Line {
+    collection: String,
+    framework: String,
+    root: PathBuf,
+    ended: Result<Ended, CliError>,
+}
+
+pub(super) struct Report {
+    lines: Vec<Line>,
+    embedder: String,
+    store: PathBuf,
+    dry_run: bool,
+    outside: Vec<(String, String)>,
+    unlisted: bool,
+    pub(super) interrupted: bool,
+}
+
+impl Report {
+    pub(super) fn new(settings: &Settings, identity: &EmbeddingIdentity, dry_run: bool) -> Report {
+        let (embedder, store) = (described(identity), settings.store.clone());
+        let (lines, outside) = (Vec::new(), Vec::new());
+        Report { lines, embedder, store, dry_run, outside, unlisted: false, interrupted: false }
+    }
+
+    pub(super) fn unlisted(&mut self, trees: &[(PathBuf, String)]) {
+        self.unlisted = !trees.is_empty();
+    }
+
+    pub(super) fn skipped(&mut self, skipped: &[Skipped]) {
+        self.outside.extend(skipped.iter().map(|one| (one.path.display().to_string(), one.reason.to_string())));
+    }
+
+    pub(super) fn add(&mut self, source: &Source, ended: Result<Ended, CliError>) {
+        self.interrupted |= match &ended {
+            Ok(ended) => ended.interrupted || ended.stopped == Some(EmbedError::Cancelled),
+            Err(error) => error.exit == Exit::Interrupted,
+        };
+        let (collection, framework) = (source.collection.clone(), source.framework.clone());
+        self.lines.push(Line { collection, framework, root: source.root.clone(), ended });
+    }
+
+    /// What to remember of the collections that were brought up to date.
+    pub(super) fn finished(&mut self) -> Vec<(String, SourceRoots)> {
+        self.lines.iter_mut().filter_map(|line| line.ended.as_mut().ok()?.roots.take()).collect()
+    }
+
+    fn exit(&self) -> Exit {
+        if self.interrupted {
+            return Exit::Interrupted;
+        }
+        let exits = self.lines.iter().map(|line| match &line.ended {
+            Err(error) => error.exit,
+            Ok(ended) if ended.stopped.is_some() => Exit::Failed,
+            Ok(ended) if !ended.failed.is_empty() || ended.held_back.is_some() => Exit::Found,
+            Ok(_) => Exit::Pass,
+        });
+        let trees = if self.unlisted { Exit::Found } else { Exit::Pass };
+        Context::worst(exits.chain([trees]))
+    }
+
+    /// Prints the report and says how the command ends.
+    pub(super) fn print(&self, context: &Context) -> Result<Exit, CliError> {
+        match context.json {
+            true => context.print_json(&self.json())?,
+            false => self.text(context)?,
+        }
+        Ok(self.exit())
+    }
+
+    fn text(&self, context: &Context) -> Result<(), CliError> {
+        for (path, reason) in self.outside.iter().take(EXAMPLES) {
+            context.notices.notice(&format!("left out {path}: {reason}"));
+        }
+        for line in &self.lines {
+            match &line.ended {
+                Err(error) => {
+                    context.notices.warning(&format!("{}: {}", line.collection, error.message));
+                    context.notices.notice(&format!("  next: {}", error.next_step));
+                }
+                Ok(ended) => self.collection(line, ended, context)?,
+            }
+        }
+        if self.interrupted {
+            context.notices.warning("interrupted: everything that was committed is kept; run the command again to go on");
+        }
+        Ok(())
+    }
+
+    fn collection(&self, line: &Line, ended: &Ended, context: &Context) -> Result<(), CliError> {
+        let would = if self.dry_run { "would be " } else { "" };
+        let removed = ended.removed.len() as u64;
+        let files = counted(ended.new + ended.changed + ended.unchanged, "document", "documents");
+        let mut text = format!(
+            "{}: {files}: {} new, {} changed, {} unchanged, {} {would}removed; ",
+            line.collection,
+            count(ended.new),
+            count(ended.changed),
+            count(ended.unchanged),
+            count(removed)
+        );
+        text += &match self.dry_run {
+            true => format!(
+                "{} to embed, about {} tokens",
+                counted(ended.chunks, "chunk", "chunks"),
+                count(ended.estimated_tokens)
+            ),
+            false => format!(
+                "{} embedded, {} reused, {:.1} s",
+                counted(ended.spent.embedded, "chunk", "chunks"),
+                count(ended.spent.reused),
+                ended.seconds
+            ),
+        };
+        context.output.line(text)?;
+        let notices = &context.notices;
+        for (path, reason) in ended.problems().take(EXAMPLES) {
+            notices.warning(&format!("left out {path}: {reason}"));
+        }
+        let problems = ended.problems().count();
+        if problems > EXAMPLES {
+            notices.warning(&format!("and {} more; --json lists all", problems - EXAMPLES));
+        }
+        for (path, reason) in ended.failed.iter().take(EXAMPLES) {
+            notices.warning(&format!("not embedded {path}: {reason}; what was stored of it stays"));
+        }
+        if ended.failed.len() > EXAMPLES {
+            notices.warning(&format!("and {} more; --json lists all", ended.failed.len() - EXAMPLES));
+        }
+        if let Some(reason) = &ended.held_back {
+            notices.warning(&format!("{}: {reason}", line.collection));
+        }
+        if ended.left > 0 {
+            notices.notice(&format!("{} left for the next run, as MAX_FILES_TO_EMBED says", counted(ended.left, "document", "documents")));
+        }
+        if let Some(error) = ended.stopped.as_ref().filter(|error| **error != EmbedError::Cancelled) {
+            notices.warning(&format!("{}: stopped: {error}", line.collection));
+            notices.notice(&format!("  next: {}; then run the command again: what was paid for is kept", error.next_step()));
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let collections: Vec<Value> = self.lines.iter().map(line_json).collect();
+        json!({
+            "command": "update",
+            "store": self.store.display().to_string(),
+            "embedder": self.embedder,
+            "dry_run": self.dry_run,
+            "interrupted": self.interrupted,
+            "exit": self.exit().code(),
+            "collections": collections,
+        })
+    }
+}
+
+fn line_json(line: &Line) -> Value {
+    let mut value = json!({
+        "collection": line.collection,
+        "framework": line.framework,
+        "root": line.root.display().to_string(),
+    });
+    let rest = match &line.ended {
+        Err(error) => json!({ "error": error.message, "next_step": error.next_step, "exit": error.exit.code() }),
+        Ok(ended) => {
+            let skipped: Vec<Value> = ended
+                .skipped
+                .iter()
+                .map(|(path, reason)| json!({ "path": path, "reason": reason.to_string(), "problem": reason.is_problem() }))
+                .collect();
+            let failed: Vec<Value> =
+                ended.failed.iter().map(|(path, reason)| json!({ "file_path": path, "reason": reason })).collect();
+            json!({
+                "documents": {
+                    "new": ended.new, "changed": ended.changed, "unchanged": ended.unchanged,
+                    "published": ended.published, "left": ended.left, "removed": ended.removed,
+                },
+                "chunks": { "total": ended.chunks, "embedded": ended.spent.embedded, "reused": ended.spent.reused },
+                "tokens": { "estimated": ended.estimated_tokens, "counted": ended.spent.tokens },
+                "requests": ended.spent.requests,
+                "failed": failed,
+                "skipped": skipped,
+                "held_back": ended.held_back,
+                "stopped": ended.stopped.as_ref().map(ToString::to_string),
+                "seconds": ended.seconds,
+            })
+        }
+    };
+    if let (Some(value), Value::Object(rest)) = (value.as_object_mut(), rest) {
+        value.extend(rest);
+    }
+    value
+}

@@ -1,0 +1,128 @@
+//! Where the vectors of new chunks come from: rows of the same text, the staging collection, the embedder.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+use siltstone::View;
+
+use crate::exit::CliError;
+use crate::ingest::cancel::Cancel;
+use crate::ingest::embed::{EmbedError, EmbedReply, Embedder, Outcome};
+
+use super::job::Job;
+use super::staging::{Staging, is_paid};
+use super::stored::Stored;
+
+/// Texts of one call to an embedder that runs on this machine.
+const LOCAL_BATCH: usize = 32;
+
+/// What embedding cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Spent {
+    pub(super) embedded: u64,
+    pub(super) reused: u64,
+    pub(super) tokens: u64,
+    pub(super) requests: u64,
+}
+
+/// Gives the jobs the vectors that are there already.
+pub(super) fn reuse(
+    jobs: &mut [Job],
+    stored: &Stored,
+    view: &View,
+    staging: Option<&Staging<'_>>,
+    spent: &mut Spent,
+) -> Result<(), CliError> {
+    for job in jobs {
+        for (vector, hash) in job.vectors.iter_mut().zip(&job.hashes) {
+            *vector = match stored.chunks.get(hash).map(|key| view.get(key)) {
+                Some(Ok(row)) => row.map(|row| row.vector.to_vec()),
+                // A damaged row is embedded again, which heals it.
+                Some(Err(error)) if error.is_damage() => None,
+                Some(Err(error)) => return Err(error.into()),
+                None => None,
+            };
+            if vector.is_none() {
+                *vector = staging.map_or(Ok(None), |staging| staging.get(hash))?;
+            }
+            spent.reused += u64::from(vector.is_some());
+        }
+    }
+    Ok(())
+}
+
+/// Embeds what is still missing. Paid vectors are durable before the next request is sent. Returns why it stopped early,
+/// if it did: what arrived before is with the jobs.
+pub(super) fn embed(
+    jobs: &mut [Job],
+    embedder: &dyn Embedder,
+    staging: &mut Option<Staging<'_>>,
+    cancel: &Cancel,
+    spent: &mut Spent,
+) -> Result<Option<EmbedError>, CliError> {
+    // Each text once, however many chunks have it.
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    let mut hashes: Vec<String> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
+    for job in jobs.iter() {
+        for ((vector, hash), chunk) in job.vectors.iter().zip(&job.hashes).zip(&job.chunks) {
+            if vector.is_none() && !places.contains_key(hash.as_str()) {
+                places.insert(hash, texts.len());
+                hashes.push(hash.clone());
+                texts.push(chunk.embedded_text());
+            }
+        }
+    }
+    let paid = is_paid(embedder.identity());
+    let batch = if paid { embedder.max_inputs().max(1) } else { texts.len().max(1) };
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(texts.len());
+    let mut stopped = None;
+    for (texts, hashes) in texts.chunks(batch).zip(hashes.chunks(batch)) {
+        if cancel.is_cancelled() {
+            stopped = Some(EmbedError::Cancelled);
+            break;
+        }
+        let reply = if paid { embedder.embed(texts, cancel) } else { local(embedder, texts, cancel) };
+        if let Some(staging) = staging {
+            let vectors = reply.outcomes.iter().zip(hashes).filter_map(|(outcome, hash)| match outcome {
+                Outcome::Vector(vector) => Some((hash.as_str(), vector.as_slice())),
+                _ => None,
+            });
+            staging.keep(vectors)?;
+        }
+        spent.tokens += reply.tokens;
+        spent.requests += reply.requests.len() as u64;
+        outcomes.extend(reply.outcomes);
+        if reply.stopped.is_some() {
+            stopped = reply.stopped;
+            break;
+        }
+    }
+    let places: HashMap<String, usize> = hashes.into_iter().zip(0..).collect();
+    for job in jobs {
+        let (hashes, vectors) = (&job.hashes, &mut job.vectors);
+        for (vector, hash) in vectors.iter_mut().zip(hashes).filter(|(vector, _)| vector.is_none()) {
+            match places.get(hash).and_then(|at| outcomes.get(*at)) {
+                Some(Outcome::Vector(found)) => {
+                    *vector = Some(found.clone());
+                    spent.embedded += 1;
+                }
+                Some(Outcome::Refused(reason)) => job.refused = Some(reason.clone()),
+                Some(Outcome::NotTried) | None => {}
+            }
+        }
+    }
+    Ok(stopped)
+}
+
+/// Embeds on all processors.
+fn local(embedder: &dyn Embedder, texts: &[String], cancel: &Cancel) -> EmbedReply {
+    let replies: Vec<EmbedReply> = texts.par_chunks(LOCAL_BATCH).map(|texts| embedder.embed(texts, cancel)).collect();
+    let mut all = EmbedReply::default();
+    for reply in replies {
+        all.outcomes.extend(reply.outcomes);
+        all.tokens += reply.tokens;
+        all.stopped = all.stopped.or(reply.stopped);
+    }
+    all
+}
