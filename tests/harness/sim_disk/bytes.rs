@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
-use super::content::Content;
+use super::content::{Content, SECTOR_BYTES};
 use super::fault::{Call, Failure, Verdict, power_is_off};
 use super::state::State;
 use super::tree::NodeId;
@@ -33,12 +33,24 @@ impl State {
             Verdict::Go => (bytes.len(), Ok(())),
             Verdict::Cut => (room, Err(power_is_off())),
             Verdict::Fail { error, partly } => {
-                (if partly { part_of(bytes.len(), self.faults.calls) } else { 0 }, Err(error))
+                (if partly { self.part_of(node, offset, bytes.len()) } else { 0 }, Err(error))
             }
         };
         let seq = self.seq();
         self.content(node).write(seq, offset as usize, &bytes[..written]);
         result
+    }
+
+    /// Some of the bytes, never all. A sector that was there before is overwritten wholly or not at all.
+    fn part_of(&self, node: NodeId, offset: u64, bytes: usize) -> usize {
+        let part = Rng::new(self.faults.calls).index(bytes);
+        let (end, offset) = (offset as usize + part, offset as usize);
+        let tears = self.contents.get(&node).is_some_and(|content| end < content.live.len());
+        if tears {
+            (end / SECTOR_BYTES as usize * SECTOR_BYTES as usize).saturating_sub(offset)
+        } else {
+            part
+        }
     }
 
     pub(super) fn sync(&mut self, node: NodeId) -> io::Result<()> {
@@ -78,9 +90,4 @@ pub(super) fn check_length(length: u64) -> io::Result<()> {
         ));
     }
     Ok(())
-}
-
-/// Some of the bytes, never all.
-fn part_of(bytes: usize, seed: u64) -> usize {
-    Rng::new(seed).index(bytes)
 }
