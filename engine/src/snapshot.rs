@@ -61,8 +61,19 @@ fn with_manifest<T>(shared: &Arc<Shared>, step: impl Fn(&Manifest) -> Result<T>)
         let current = manifest::current(disk, &shared.directory, &shared.id);
         match current.and_then(|manifest| step(&manifest)) {
             Err(error) if error.is_missing_file() && attempt < 20 => attempt += 1,
-            result => return result.map_err(|error| shared.mark_copied(error)),
+            result => return result.map_err(|error| shared.mark_copied(missing(error))),
         }
+    }
+}
+
+/// A file that stays missing although the manifest names it is damage.
+pub(crate) fn missing(error: Error) -> Error {
+    match &error {
+        Error::Io { path, .. } if error.is_missing_file() => Error::flaw(
+            path,
+            Flaw::new("snapshot", "file", 0, 1, "the file that the manifest names", "no such file"),
+        ),
+        _ => error,
     }
 }
 

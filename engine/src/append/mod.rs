@@ -325,7 +325,9 @@ impl Writer {
             return Ok(Some((open.state.place.segment, row)));
         }
         for part in self.sealed.iter().rev() {
-            let rows = part.segment.find(key, &*self.shared.environment.disk)?;
+            // A segment that was left alone for its damage does not keep anybody from writing.
+            let is_frozen = part.segment.digest.is_none();
+            let rows = part.segment.find(key, &*self.shared.environment.disk, is_frozen)?;
             if let Some(row) = rows.into_iter().rev().find(|row| part.live.contains(*row)) {
                 return Ok(Some((part.segment.place.segment, row)));
             }

@@ -11,6 +11,7 @@ use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState};
 use siltstone_format::names::{ASIDE_DIR, LOCK_FILE, WITNESS_FILE};
 use siltstone_format::witness::Witness;
 
+use super::seal::free_number;
 use super::{Batch, OpenPart, SealedPart, Writer, WriterOptions};
 use crate::collection::Shared;
 use crate::disk::{DiskFile, Mode, durable};
@@ -182,15 +183,16 @@ fn freeze(shared: &Shared, manifest: &mut Manifest, damaged: &OpenFile) -> Resul
     let identity = SegmentIdentity { name: shared.name.clone(), identity: shared.identity.clone() };
     let continues = Continues { segment: number, chain: walk.chain, commit: walk.greatest_commit };
     let mut next = manifest.clone();
-    let place = shared.place(next.next_segment);
+    let number_of_new = free_number(shared, manifest)?;
+    let place = shared.place(number_of_new);
     let created = create(&*environment.disk, place, &identity, continues, environment.clock.now_ms());
     let (file, state) = created?;
     for entry in next.segments.iter_mut().filter(|entry| entry.segment == number) {
         let (end_bytes, last_commit, chain) = (walk.end, walk.last_commit, walk.chain);
         entry.state = SegmentState::Frozen { end_bytes, last_commit, chain };
     }
-    next.segments.push(SegmentEntry { segment: next.next_segment, state: SegmentState::Open });
-    next.next_segment += 1;
+    next.segments.push(SegmentEntry { segment: number_of_new, state: SegmentState::Open });
+    next.next_segment = number_of_new + 1;
     *manifest = manifest::publish(environment, &shared.directory, next)?;
     let seed = state.place.seed();
     Ok(OpenPart { file, state, seed, keys: HashMap::new(), live: crate::bitmap::Bitmap::full(0) })

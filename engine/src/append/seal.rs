@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use siltstone_format::footer;
 use siltstone_format::header::SegmentIdentity;
-use siltstone_format::manifest::{SegmentEntry, SegmentState};
+use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState};
 use siltstone_format::names::FileKind;
 
 use super::{OpenPart, SealedPart, Writer};
 use crate::bitmap::Bitmap;
+use crate::collection::Shared;
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::manifest;
@@ -74,7 +75,7 @@ impl Writer {
         if self.open.is_some() {
             return Ok(());
         }
-        let number = self.free_number()?;
+        let number = free_number(&self.shared, &self.manifest)?;
         let continues = match self.sealed.last() {
             Some(part) => Continues {
                 segment: part.segment.place.segment,
@@ -97,16 +98,16 @@ impl Writer {
         self.open = Some(OpenPart { file, state, seed, keys: HashMap::new(), live: Bitmap::full(0) });
         Ok(())
     }
+}
 
-    /// The next segment number that no file has. A file that no manifest names may hold somebody's rows: it is passed
-    /// by, never overwritten.
-    fn free_number(&self) -> Result<u64> {
-        let directory = &self.shared.directory;
-        let entries = self.shared.environment.disk.list(directory).map_err(Error::io("list", directory))?;
-        let taken = entries.iter().filter_map(|entry| match FileKind::of(&entry.name) {
-            Some(FileKind::Segment(number)) => Some(number + 1),
-            _ => None,
-        });
-        Ok(taken.fold(self.manifest.next_segment, u64::max))
-    }
+/// The next segment number that no file has. A file that no manifest names may hold somebody's rows: it is passed by,
+/// never overwritten.
+pub(super) fn free_number(shared: &Shared, manifest: &Manifest) -> Result<u64> {
+    let directory = &shared.directory;
+    let entries = shared.environment.disk.list(directory).map_err(Error::io("list", directory))?;
+    let taken = entries.iter().filter_map(|entry| match FileKind::of(&entry.name) {
+        Some(FileKind::Segment(number)) => Some(number + 1),
+        _ => None,
+    });
+    Ok(taken.fold(manifest.next_segment, u64::max))
 }

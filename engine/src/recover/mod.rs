@@ -14,15 +14,16 @@ use siltstone_format::Id;
 use siltstone_format::catalogue::CatalogueEntry;
 use siltstone_format::checksum::{from_hex, to_hex};
 use siltstone_format::manifest::{Manifest, SegmentState};
-use siltstone_format::names::{COLLECTIONS_DIR, FileKind, check_name, is_hidden};
+use siltstone_format::names::{COLLECTIONS_DIR, FileKind, WITNESS_FILE, check_name, is_hidden};
 
 use crate::append::Record;
 use crate::collection::Shared;
 use crate::disk::{Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::segment::{SegmentPlace, open_sealed, write_index};
 use crate::store::Store;
-use crate::view::{At, Damage, OnDamage, Order, build, open_parts};
+use crate::view::{At, Damage, OnDamage, Order, build, open_parts, sealed_promise};
 use crate::{catalogue, manifest, witness};
 
 /// What was saved of a store.
@@ -101,11 +102,14 @@ fn one(
     let disk = &*environment.disk;
     let directory = catalogue::directory(from, &id);
     let witness = witness::load(disk, &directory, &id)?;
-    let (manifest, manifest_rebuilt, mut damage) = match manifest::current(disk, &directory, &id) {
-        Ok(manifest) => (manifest, false, Vec::new()),
+    let path = directory.join(WITNESS_FILE);
+    let lost = witness.flaws.iter().map(|flaw| Damage { path: path.clone(), flaw: flaw.clone() });
+    let mut damage: Vec<Damage> = lost.collect();
+    let (manifest, manifest_rebuilt) = match manifest::current(disk, &directory, &id) {
+        Ok(manifest) => (manifest, false),
         Err(Error::Damaged { path, flaw, .. }) => {
-            let damage = vec![Damage { path, flaw: *flaw }];
-            (rebuild::manifest(environment, &directory, id)?, true, damage)
+            damage.push(Damage { path, flaw: *flaw });
+            (rebuild::manifest(environment, &directory, id)?, true)
         }
         Err(error) => return Err(error),
     };
@@ -119,19 +123,18 @@ fn one(
     let mut broken = damage.len() > before || manifest.segments.iter().any(frozen);
     let view = build(&shared, parts, At::Now, OnDamage::Fail, Vec::new());
     if !broken {
-        // Every byte that will be copied is read here, and again from the copy by whoever verifies that.
-        for row in view.iter(Order::Storage)? {
-            match row {
-                Err(Error::Damaged { path, flaw, .. }) => damage.push(Damage { path, flaw: *flaw }),
-                row => drop(row?),
-            }
+        // Every byte that will be copied, of rows that no longer count too, is read here.
+        for part in &view.parts {
+            let path = part.segment.path();
+            let flaws = part.segment.check(disk)?.into_iter();
+            damage.extend(flaws.map(|flaw| Damage { path: path.clone(), flaw }));
         }
         broken = damage.len() > before;
     }
     let rows = match broken {
         false => {
             let manifest = Manifest { name: name.clone(), ..manifest };
-            copy_files(environment, &shared, store, manifest, &view)?;
+            copy_files(environment, &shared, store, manifest, &view, &mut damage)?;
             view.len()
         }
         true => {
@@ -169,6 +172,7 @@ fn copy_files(
     store: &Store,
     mut manifest: Manifest,
     view: &crate::view::View,
+    damage: &mut Vec<Damage>,
 ) -> Result<()> {
     let disk = &*environment.disk;
     let directory = catalogue::directory(store.path(), &shared.id);
@@ -180,8 +184,14 @@ fn copy_files(
         let source = disk.open(&from, Mode::Read).map_err(Error::io("open", &from))?;
         let name = FileKind::Segment(part.segment.place.segment).file_name();
         durable::publish_copy(disk, &directory, &name, &*source, 0..length)?;
+        let entry = manifest.segments.iter().find(|entry| entry.segment == part.segment.place.segment);
+        if let Some(promise) = entry.and_then(|entry| sealed_promise(&entry.state)) {
+            let place = SegmentPlace { directory: directory.as_path().into(), ..part.segment.place.clone() };
+            write_index(&open_sealed(disk, place, promise)?, disk)?;
+        }
     }
-    let last = view.parts.last().map(|part| &part.segment);
+    // An open segment without frames promises nothing.
+    let last = view.parts.iter().rev().map(|part| &part.segment).find(|segment| !segment.frames.is_empty());
     let slot = siltstone_format::layout::WitnessSlot {
         segment: last.map_or(0, |segment| segment.place.segment),
         commit: last.map_or(0, |segment| segment.last_commit),
@@ -192,8 +202,20 @@ fn copy_files(
     witness::create(disk, &directory, &slot)?;
     let mut snapshots = Vec::new();
     for entry in &manifest.snapshots {
-        // A snapshot that cannot be read names nothing; its rows are in the segments all the same.
-        let Ok(snapshot) = crate::snapshot::load(shared, entry) else { continue };
+        // A snapshot that cannot be read, or whose commits are not there, cannot be kept; the rows that there are lie in
+        // the segments all the same.
+        let before = damage.len();
+        let snapshot = match crate::snapshot::load(shared, entry).map_err(crate::snapshot::missing) {
+            Err(Error::Damaged { path, flaw, .. }) => {
+                damage.push(Damage { path, flaw: *flaw });
+                continue;
+            }
+            snapshot => snapshot?,
+        };
+        open_parts(shared, &manifest, None, At::Snapshot(&snapshot), OnDamage::Skip, damage)?;
+        if damage.len() > before {
+            continue;
+        }
         let bytes = snapshot.encode().map_err(|reason| Error::invalid("snapshot", reason))?;
         let name = FileKind::Snapshot(entry.file).file_name();
         durable::publish(disk, &directory, &name, &bytes)?;

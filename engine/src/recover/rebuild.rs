@@ -28,7 +28,7 @@ pub(super) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
                 greatest = greatest.max(segment);
                 if let Some((state, page)) = inspect(disk, &path, id, segment)? {
                     segments.push(SegmentEntry { segment, state });
-                    newest = Some(page);
+                    newest = page.or(newest);
                 }
             }
             Some(FileKind::Snapshot(file)) => {
@@ -48,11 +48,14 @@ pub(super) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
         let flaw = Flaw::new("collection", "segments", 0, 1, "a segment with a whole header", "none");
         return Err(Error::flaw(directory, flaw));
     };
-    // Only the last segment can be the open one; an earlier one without a footer was left alone for its damage.
+    // Only the last segment can be the open one; an earlier one without a footer is damaged.
     let last = segments.len().saturating_sub(1);
     for entry in segments.iter_mut().take(last) {
         if entry.state == SegmentState::Open {
-            entry.state = SegmentState::Frozen { end_bytes: u64::MAX, last_commit: 0, chain: [0; 32] };
+            let path = directory.join(FileKind::Segment(entry.segment).file_name());
+            let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+            let end_bytes = file.len().map_err(Error::io("read", &path))?;
+            entry.state = SegmentState::Frozen { end_bytes, last_commit: 0, chain: [0; 32] };
         }
     }
     snapshots.sort_by(|a, b| a.name.cmp(&b.name));
@@ -64,17 +67,26 @@ pub(super) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
     Ok(manifest)
 }
 
-/// What a segment file is: sealed when it ends with a good footer, else open; `None` when it is not one of this
-/// collection, or its header is lost.
-fn inspect(disk: &dyn Disk, path: &Path, id: Id, segment: u64) -> Result<Option<(SegmentState, HeaderPage)>> {
+/// What a segment file is: sealed when it ends with a good footer, else open; and its header page, if that is not lost.
+/// `None` when it says that it is another segment.
+fn inspect(
+    disk: &dyn Disk,
+    path: &Path,
+    id: Id,
+    segment: u64,
+) -> Result<Option<(SegmentState, Option<HeaderPage>)>> {
     let file = disk.open(path, Mode::Read).map_err(Error::io("open", path))?;
     let bytes = file.len().map_err(Error::io("read", path))?;
     let read = |offset: u64, length: u64| {
         let mut part = vec![0; length as usize];
         file.read_at(&mut part, offset).map_err(Error::io("read", path)).map(|()| part)
     };
-    let Ok(page) = header::decode(&read(0, HEADER_PAGE_BYTES.min(bytes))?) else { return Ok(None) };
-    if page.header.collection != id || page.header.segment != segment {
+    // What lies behind a lost header page is checked against the file's name by its checksums.
+    let page = match header::decode(&read(0, HEADER_PAGE_BYTES.min(bytes))?) {
+        Err(flaw) if flaw.is_newer_format() => return Err(Error::flaw(path, flaw)),
+        page => page.ok(),
+    };
+    if page.as_ref().is_some_and(|page| (page.header.collection, page.header.segment) != (id, segment)) {
         return Ok(None);
     }
     let seed = Seed::new(&id, segment);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
+use siltstone_format::Flaw;
 use siltstone_format::frame::Frame;
 
 use super::top::{Candidate, Top};
@@ -132,8 +133,9 @@ impl<'v> Task<'v> {
                             continue;
                         }
                         scored += 1;
+                        // Stored elements are finite, so a score that is not a number is damage, which no bar rules out.
                         let rank = query.rank(query.score(vector, norm));
-                        if rank >= top.bar() {
+                        if rank >= top.bar() || rank.is_nan() {
                             self.offer(top, &frame, row, row - at.first_row, rank);
                         }
                     }
@@ -153,12 +155,20 @@ impl<'v> Task<'v> {
             .key(local)
             .map_or_else(|| Err(segment.no_such_row(row)), |key| key.map_err(|flaw| segment.damaged(flaw)));
         let (key, error) = match (vector, key) {
+            (Ok(_), Ok(_)) if rank.is_nan() => {
+                let offset = segment.frame_of(row).and_then(|(number, _)| segment.frames.get(number));
+                let offset = offset.map_or(0, |frame| frame.offset);
+                let found = "a score that is not a number";
+                let flaw = Flaw::new("row", "elements", offset, 1, "elements that are finite", found);
+                ("", Some(segment.damaged(flaw)))
+            }
             (Ok(_), Ok(key)) => (key, None),
             (Err(error), _) | (_, Err(error)) => ("", Some(error)),
         };
         if error.is_some() && self.on_damage == OnDamage::Skip {
             return;
         }
+        let rank = if rank.is_nan() { f64::INFINITY } else { rank };
         let (view, part, collection) = (self.view, self.part_number, self.collection);
         top.offer(Candidate { rank, view, part, row, collection, key, error });
     }

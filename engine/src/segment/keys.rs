@@ -3,22 +3,31 @@
 
 use std::sync::OnceLock;
 
-use siltstone_format::Seed;
 use siltstone_format::checksum::key_hash;
 use siltstone_format::key_index::{ENTRIES_PER_BLOCK, block_offset, check_block, decode_header, encode};
 use siltstone_format::layout::KeyIndexEntry;
 use siltstone_format::limits::KEY_INDEX_BLOCK_BYTES;
+use siltstone_format::{Flaw, Seed};
 
 use super::Segment;
 use crate::disk::{Disk, Map, Mode, durable};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// How a segment's keys are looked up.
 #[derive(Debug)]
 pub(super) struct Lookup {
     file: Option<IndexFile>,
-    /// Hash and row of every key, sorted: made when there is no file, or a block of it turns out to be damaged.
-    listed: OnceLock<Vec<KeyIndexEntry>>,
+    /// Made when there is no file, or a block of it turns out to be damaged.
+    listed: OnceLock<Listed>,
+}
+
+/// The keys of a segment as they were read from it.
+#[derive(Debug)]
+struct Listed {
+    /// Hash and row of every key that can be read, sorted.
+    entries: Vec<KeyIndexEntry>,
+    /// The first damage that hides some key.
+    damage: Option<Flaw>,
 }
 
 #[derive(Debug)]
@@ -39,8 +48,9 @@ impl Lookup {
         self.file.is_some()
     }
 
-    /// The rows whose keys have this hash, rising.
-    pub(super) fn candidates(&self, segment: &Segment, hash: u64) -> Result<Vec<u32>> {
+    /// The rows whose keys have this hash, rising. A damaged key may have it: that is an error, unless damage is passed
+    /// over.
+    pub(super) fn candidates(&self, segment: &Segment, hash: u64, skip_damage: bool) -> Result<Vec<u32>> {
         if let Some(rows) = self.file.as_ref().and_then(|file| file.candidates(hash)) {
             return Ok(rows);
         }
@@ -51,8 +61,12 @@ impl Lookup {
                 self.listed.get_or_init(|| made)
             }
         };
-        let from = listed.partition_point(|entry| entry.hash < hash);
-        let same = listed.get(from..).unwrap_or_default().iter().take_while(|entry| entry.hash == hash);
+        if let Some(flaw) = listed.damage.as_ref().filter(|_| !skip_damage) {
+            return Err(segment.damaged(flaw.clone()));
+        }
+        let entries = &listed.entries;
+        let from = entries.partition_point(|entry| entry.hash < hash);
+        let same = entries.get(from..).unwrap_or_default().iter().take_while(|entry| entry.hash == hash);
         Ok(same.map(|entry| entry.row).collect())
     }
 }
@@ -105,25 +119,41 @@ impl IndexFile {
     }
 }
 
-/// Hash and row of every key of a segment, sorted.
-fn list(segment: &Segment) -> Result<Vec<KeyIndexEntry>> {
-    let mut entries = Vec::with_capacity(segment.rows as usize);
+/// Reads every key of a segment.
+fn list(segment: &Segment) -> Result<Listed> {
+    let mut listed = Listed { entries: Vec::with_capacity(segment.rows as usize), damage: None };
     for (number, at) in segment.frames.iter().enumerate() {
-        let frame = segment.frame(number)?;
+        let frame = match segment.frame(number) {
+            Err(Error::Damaged { flaw, .. }) => {
+                listed.damage.get_or_insert(*flaw);
+                continue;
+            }
+            frame => frame?,
+        };
         for row in 0..at.rows {
-            let Some(key) = frame.key(row) else { break };
-            let hash = key_hash(key.map_err(|flaw| segment.damaged(flaw))?);
-            entries.push(KeyIndexEntry { hash, row: at.first_row + row });
+            match frame.key(row) {
+                Some(Ok(key)) => {
+                    listed.entries.push(KeyIndexEntry { hash: key_hash(key), row: at.first_row + row });
+                }
+                Some(Err(flaw)) => {
+                    listed.damage.get_or_insert(flaw);
+                }
+                None => break,
+            }
         }
     }
-    entries.sort_unstable_by_key(|entry| (entry.hash, entry.row));
-    Ok(entries)
+    listed.entries.sort_unstable_by_key(|entry| (entry.hash, entry.row));
+    Ok(listed)
 }
 
 /// Writes the key index file of a sealed segment.
 pub(crate) fn write_index(segment: &Segment, disk: &dyn Disk) -> Result<()> {
     let Some(digest) = segment.digest else { return Ok(()) };
-    let bytes = encode(&segment.place.collection, segment.place.segment, digest, &list(segment)?);
+    let listed = list(segment)?;
+    if let Some(flaw) = listed.damage {
+        return Err(segment.damaged(flaw));
+    }
+    let bytes = encode(&segment.place.collection, segment.place.segment, digest, &listed.entries);
     let path = segment.place.index_path();
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     durable::publish(disk, &segment.place.directory, &name, &bytes)

@@ -1,8 +1,10 @@
 //! Segments: the files that hold rows. One may be open and grow; the others never change again.
 
+pub(crate) mod check;
 pub(crate) mod create;
 mod keys;
 mod open;
+mod salvage;
 mod walk;
 
 use std::path::PathBuf;
@@ -18,6 +20,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use keys::write_index;
 pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed};
+pub(crate) use salvage::{promised, salvage_sealed};
 pub(crate) use walk::{Stop, Walk};
 
 /// A segment as readers see it: its bytes as memory and where its frames lie in them. What counts in a given moment is
@@ -40,6 +43,8 @@ pub(crate) struct Segment {
     pub(crate) last_commit: u64,
     /// The digest of the segment once it is sealed.
     pub(crate) digest: Option<Digest>,
+    /// Feature bits that a writer must know.
+    pub(crate) features_read_only: u64,
     /// Which frames' indexes were checked in this process.
     checked: Vec<AtomicBool>,
     keys: OnceLock<keys::Lookup>,
@@ -136,16 +141,35 @@ impl Segment {
         }
     }
 
-    /// The rows whose key is `key`, rising: the last live one is the newest.
-    pub(crate) fn find(&self, key: &str, disk: &dyn crate::disk::Disk) -> Result<Vec<u32>> {
+    /// The rows whose key is `key`, rising: the last live one is the newest. Where a damaged key might be this one, that is
+    /// an error, unless damage is passed over.
+    pub(crate) fn find(
+        &self,
+        key: &str,
+        disk: &dyn crate::disk::Disk,
+        skip_damage: bool,
+    ) -> Result<Vec<u32>> {
         let hash = siltstone_format::checksum::key_hash(key);
         let mut rows = Vec::new();
-        for row in self.keys.get_or_init(|| keys::Lookup::open(self, disk)).candidates(self, hash)? {
-            if self.key(row)? == key {
-                rows.push(row);
+        let lookup = self.keys.get_or_init(|| keys::Lookup::open(self, disk));
+        for row in lookup.candidates(self, hash, skip_damage)? {
+            match self.key(row) {
+                Ok(found) if found == key => rows.push(row),
+                Ok(_) => {}
+                Err(error) if skip_damage && error.is_damage() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(rows)
+    }
+
+    /// Reads every byte of the segment from its file: everything that is wrong with it.
+    pub(crate) fn check(&self, disk: &dyn crate::disk::Disk) -> Result<Vec<Flaw>> {
+        let path = self.path();
+        let file = disk.open(&path, crate::disk::Mode::Read).map_err(Error::io("open", &path))?;
+        let Self { frames, kills, end, chain, .. } = self;
+        let listed = check::Listed { frames, kills, end: *end, chain: *chain, has_gaps: false };
+        Ok(check::check_frames(&*file, &self.place, listed)?.flaws)
     }
 
     /// The chain digest before a frame, from its header.

@@ -81,26 +81,28 @@ pub(crate) struct Promise {
 pub(crate) fn open_sealed(disk: &dyn Disk, place: SegmentPlace, promise: Promise) -> Result<Segment> {
     let path = place.path();
     let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
-    let damaged = |flaw| Error::flaw(&path, flaw);
     let length = file.len().map_err(Error::io("read", &path))?;
     if length != promise.bytes {
         let (expected, found) = (format!("{} bytes", promise.bytes), format!("{length} bytes"));
         let suspect = promise.bytes.abs_diff(length);
-        return Err(damaged(Flaw::new(
-            "segment",
-            "length",
-            length.min(promise.bytes),
-            suspect,
-            expected,
-            found,
-        )));
+        let from = length.min(promise.bytes);
+        return Err(Error::flaw(&path, Flaw::new("segment", "length", from, suspect, expected, found)));
     }
-    read_header(&*file, &place)?;
+    let page = read_header(&*file, &place)?;
+    let segment = by_footer(&*file, place, promise)?;
+    Ok(Segment { features_read_only: page.header.features_read_only, ..segment })
+}
+
+/// A sealed segment from its footer alone; the header page is not looked at.
+pub(super) fn by_footer(file: &dyn DiskFile, place: SegmentPlace, promise: Promise) -> Result<Segment> {
+    let path = place.path();
+    let damaged = |flaw| Error::flaw(&path, flaw);
+    let length = promise.bytes;
     let seed = place.seed();
     let tail_at = length.saturating_sub(Seal::BYTES as u64);
-    let tail = read(&*file, &path, tail_at, (length - tail_at) as usize)?;
+    let tail = read(file, &path, tail_at, (length - tail_at) as usize)?;
     let (start, seal) = footer::locate(&tail, length, &seed).map_err(damaged)?;
-    let bytes = read(&*file, &path, start, (length - start) as usize)?;
+    let bytes = read(file, &path, start, (length - start) as usize)?;
     let footer = footer::decode(&bytes, &seal, &seed, start).map_err(damaged)?;
     let of_file = (footer.header.rows, footer.header.last_commit, footer.digest);
     if of_file != (promise.rows, promise.last_commit, promise.digest) {
@@ -119,6 +121,7 @@ pub(crate) fn open_sealed(disk: &dyn Disk, place: SegmentPlace, promise: Promise
         chain: footer.header.chain,
         last_commit: footer.header.last_commit,
         digest: Some(footer.digest),
+        features_read_only: 0,
         frames: footer.frames,
         kills: footer.kills,
         checked,
@@ -127,11 +130,12 @@ pub(crate) fn open_sealed(disk: &dyn Disk, place: SegmentPlace, promise: Promise
     })
 }
 
-/// A segment that is not sealed, as a file that was walked: grows with [`OpenFile::advance`].
+/// A segment that is not sealed, as a file that was walked.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     pub(crate) place: SegmentPlace,
     pub(crate) walk: Walk,
+    pub(crate) features_read_only: u64,
 }
 
 impl OpenFile {
@@ -139,12 +143,26 @@ impl OpenFile {
     pub(crate) fn start(file: &dyn DiskFile, place: SegmentPlace) -> Result<Self> {
         let page = read_header(file, &place)?;
         let walk = Walk::new(&page);
-        Ok(Self { place, walk })
+        Ok(Self { place, walk, features_read_only: page.header.features_read_only })
+    }
+
+    /// As [`OpenFile::start`]; but when the header page is damaged, which is then the first gap of the walk, the frames
+    /// can be found without it.
+    pub(crate) fn start_despite_damage(file: &dyn DiskFile, place: SegmentPlace) -> Result<Self> {
+        match Self::start(file, place.clone()) {
+            Err(Error::Damaged { flaw, .. }) => {
+                Ok(Self { place, walk: Walk::without_page(*flaw), features_read_only: 0 })
+            }
+            result => result,
+        }
     }
 
     /// The segment as far as it was walked.
     pub(crate) fn segment(&self, file: &dyn DiskFile) -> Result<Segment> {
-        let map = file.map(self.walk.end).map_err(Error::io("map", &self.place.path()))?;
+        let path = self.place.path();
+        // A file that was cut may not even have its header page.
+        let length = file.len().map_err(Error::io("read", &path))?.min(self.walk.end);
+        let map = file.map(length).map_err(Error::io("map", &path))?;
         Ok(Segment {
             map,
             seed: self.place.seed(),
@@ -155,6 +173,7 @@ impl OpenFile {
             chain: self.walk.chain,
             last_commit: self.walk.last_commit,
             digest: None,
+            features_read_only: self.features_read_only,
             checked: self.walk.frames.iter().map(|_| AtomicBool::new(false)).collect(),
             keys: OnceLock::new(),
             place: self.place.clone(),

@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
+use siltstone_format::checksum::digest;
 use siltstone_format::frame::{Frame, Geometry, check_trailer};
 use siltstone_format::header::HeaderPage;
-use siltstone_format::layout::{FooterFrame, FooterKill, FrameHeader, FrameTrailer, WitnessSlot};
+use siltstone_format::layout::{FooterFrame, FooterKill, FrameHeader, FrameTrailer, Kill, WitnessSlot};
 use siltstone_format::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_SEGMENT_FRAMES};
 use siltstone_format::{Digest, Flaw};
 
@@ -75,23 +76,46 @@ impl Walk {
         }
     }
 
-    /// Goes on from where the walk ended, up to `limit` bytes. Frames that the witness names are only looked at from
-    /// outside (header, trailer, kills); those after it are read and hashed in full.
+    /// Before the first frame of a segment whose header page cannot be read: what the page would say of the first frame
+    /// is taken from that frame.
+    pub(crate) fn without_page(flaw: Flaw) -> Self {
+        Self {
+            frames: Vec::new(),
+            kills: Vec::new(),
+            rows: 0,
+            end: HEADER_PAGE_BYTES,
+            chain: [0; 32],
+            last_commit: 0,
+            greatest_commit: 0,
+            gaps: vec![flaw],
+        }
+    }
+
+    /// Goes on from where the walk ended, up to `limit` bytes. Frames that were promised to be there, by the witness or a
+    /// manifest, are only looked at from outside (header, trailer, kills); those after them are read and hashed in full.
+    ///
+    /// Damage does not end the walk: frames after it are found by their headers, and of a frame whose header and index
+    /// are good the rows can be read, each under its own checksum.
     pub(crate) fn advance(
         &mut self,
         file: &dyn DiskFile,
         place: &SegmentPlace,
-        witness: Option<&WitnessSlot>,
+        promise: Option<&WitnessSlot>,
         limit: u64,
     ) -> Result<Stop> {
         let path = place.path();
         let length = file.len().map_err(Error::io("read", &path))?.min(limit);
-        let witness = witness.filter(|slot| slot.segment == place.segment);
+        let witness = promise.filter(|slot| slot.segment == place.segment);
         let promised = witness.map_or(0, |slot| slot.end_bytes);
         self.greatest_commit = self.greatest_commit.max(witness.map_or(0, |slot| slot.commit));
         let reader = Reader { file, path: &path, place, length, promised, witness };
+        let mut part = 0;
+        if self.frames.is_empty() && !self.gaps.is_empty() {
+            let Some((at, header)) = reader.find_header(self.end, |_| true)? else { return Ok(Stop::Damage) };
+            part = self.anchor(at, &header);
+        }
         loop {
-            let flaw = self.run(&reader)?;
+            let flaw = self.run(&reader, part)?;
             let later = match flaw.is_some() || self.end < length {
                 true => reader.find_header(self.end, |header| header.commit >= self.last_commit + 2)?,
                 false => None,
@@ -103,50 +127,106 @@ impl Walk {
                     (true, false) => Stop::End,
                 });
             }
-            // Something durable is wrong or missing: note it, and go on with the next frame that is good by itself.
+            // Something durable is wrong or missing: all that lies before a later commit, or was promised, was durable.
             let flaw = flaw.unwrap_or_else(|| {
                 let found = format!("{} bytes with {} commits", self.end, self.last_commit);
                 let expected = format!("commit {} up to byte {promised}", self.greatest_commit);
-                Flaw::new(
-                    "segment",
-                    "length",
-                    self.end,
-                    promised.saturating_sub(self.end).max(1),
-                    expected,
-                    found,
-                )
+                let length = promised.saturating_sub(self.end).max(1);
+                Flaw::new("segment", "length", self.end, length, expected, found)
             });
-            let resumed = reader.resume(self, flaw.offset)?;
-            let until = resumed.as_ref().map_or_else(|| length.max(promised), |(at, _)| *at);
-            let length_of_gap = until.saturating_sub(flaw.offset).max(flaw.length);
-            self.gaps.push(Flaw { length: length_of_gap, ..flaw });
-            match resumed {
-                None => {
-                    self.note_later(&reader)?;
-                    return Ok(Stop::Damage);
-                }
-                Some((at, header)) => {
-                    (self.end, self.chain, self.rows) = (at, header.previous_chain, header.first_row);
-                    self.last_commit = header.commit - 1;
-                }
+            let durable = later.map_or(promised, |(at, _)| at);
+            self.salvage(&reader, flaw, durable)?;
+            let Some((at, header)) = reader.find_header(durable, |header| self.precedes(header))? else {
+                self.note_later(&reader)?;
+                return Ok(Stop::Damage);
+            };
+            let kept = (self.end, self.chain, self.rows, self.last_commit);
+            part = self.anchor(at, &header);
+            if !reader.is_good(&header, at)?
+                && reader.find_header(at + 1, |later| later.commit > header.commit)?.is_none()
+            {
+                // Nothing proves that this one was ever whole.
+                (self.end, self.chain, self.rows, self.last_commit) = kept;
+                self.note_later(&reader)?;
+                return Ok(Stop::Damage);
             }
         }
     }
 
+    /// Goes on at a frame by what its own header says of the frames before; returns its part.
+    fn anchor(&mut self, at: u64, header: &FrameHeader) -> u32 {
+        (self.end, self.chain, self.rows) = (at, header.previous_chain, header.first_row);
+        self.last_commit = header.commit.saturating_sub(1);
+        header.part
+    }
+
+    /// Whether a frame may come after the frames so far, with frames missing in between.
+    fn precedes(&self, header: &FrameHeader) -> bool {
+        let last = self.frames.last();
+        let is_next_part = last.is_some_and(|last| header.commit == last.commit && header.part > 0);
+        (header.commit > self.last_commit || is_next_part) && header.first_row >= self.rows
+    }
+
+    /// Takes every frame before `end` whose header and index are good, and lists the bytes in between as gaps. `flaw`
+    /// is why the walk cannot simply go on.
+    fn salvage(&mut self, reader: &Reader<'_>, flaw: Flaw, end: u64) -> Result<()> {
+        let mut flaw = Some(flaw);
+        let (mut from, mut at) = (self.end, self.end);
+        let gap = |from: u64, to: u64, flaw: &mut Option<Flaw>| {
+            let found = "no frame that can be read";
+            let lost = || Flaw::new("segment", "frames", from, to - from, "frames of durable commits", found);
+            let flaw = match flaw.take() {
+                Some(first) if (from..to).contains(&first.offset) => {
+                    Flaw { length: first.length.max(to - first.offset), ..first }
+                }
+                other => {
+                    *flaw = other;
+                    lost()
+                }
+            };
+            flaw
+        };
+        let mut gaps = Vec::new();
+        while let Some((found, header)) = reader.find_header(at, |header| self.precedes(header))? {
+            if found >= end {
+                break;
+            }
+            let Some(hurt) = reader.hurt_frame(header, found)? else {
+                at = found + FRAME_ALIGN;
+                continue;
+            };
+            if from < found {
+                gaps.push(gap(from, found, &mut flaw));
+            }
+            at = found + hurt.header.frame_bytes;
+            from = at;
+            self.rows = hurt.header.first_row + hurt.header.rows;
+            (self.end, self.chain, self.last_commit) = (at, hurt.chain, hurt.header.commit);
+            self.greatest_commit = self.greatest_commit.max(hurt.header.commit);
+            self.frames.push(entry(found, &hurt.header));
+            self.kills.extend(hurt.kills);
+        }
+        if from < end {
+            gaps.push(gap(from, end, &mut flaw));
+        }
+        self.gaps.extend(flaw.into_iter().chain(gaps));
+        Ok(())
+    }
+
     /// Takes commit after commit, until bytes are missing or wrong; says what is wrong.
-    fn run(&mut self, reader: &Reader<'_>) -> Result<Option<Flaw>> {
+    fn run(&mut self, reader: &Reader<'_>, mut part: u32) -> Result<Option<Flaw>> {
         loop {
             let mut cursor = Cursor {
                 at: self.end,
                 chain: self.chain,
                 rows: self.rows,
                 commit: self.last_commit + 1,
-                part: 0,
+                part: std::mem::take(&mut part),
                 frames: Vec::new(),
                 kills: Vec::new(),
             };
             loop {
-                if cursor.at == reader.length {
+                if cursor.at >= reader.length {
                     return Ok(None);
                 }
                 let good = match reader.good_frame(&cursor)? {
@@ -154,14 +234,7 @@ impl Walk {
                     Err(flaw) => return Ok(Some(flaw)),
                 };
                 let header = good.header;
-                cursor.frames.push(FooterFrame {
-                    offset: cursor.at,
-                    commit: header.commit,
-                    first_row: header.first_row,
-                    rows: header.rows,
-                    kills: header.kills,
-                    last: header.last,
-                });
+                cursor.frames.push(entry(cursor.at, &header));
                 cursor.kills.extend(good.kills);
                 cursor.at += header.frame_bytes;
                 cursor.chain = good.chain;
@@ -261,10 +334,7 @@ impl Reader<'_> {
             };
             let part = read(self.file, self.path, at + from as u64, to - from)?;
             let index = part.get(geometry.index - from..geometry.keys - from).unwrap_or_default();
-            if hashed
-                && siltstone_format::checksum::digest(part.get(..geometry.trailer).unwrap_or_default())
-                    != trailer.chain
-            {
+            if hashed && digest(part.get(..geometry.trailer).unwrap_or_default()) != trailer.chain {
                 let found = "another digest of the frame's bytes";
                 let expected = "the trailer's digest";
                 return Ok(Err(Flaw::new("frame", "chain", at, header.frame_bytes, expected, found)));
@@ -282,14 +352,8 @@ impl Reader<'_> {
                 return Ok(Err(Flaw::new("frame", "chain", at, header.frame_bytes, expected, found)));
             }
         }
-        let commit = header.commit;
-        let kills = kills.into_iter().map(|kill| FooterKill {
-            segment: kill.segment,
-            commit,
-            row: kill.row,
-            reserved: 0,
-        });
-        Ok(Ok(Good { chain: trailer.chain, kills: kills.collect(), header }))
+        let kills = footer_kills(kills, header.commit);
+        Ok(Ok(Good { chain: trailer.chain, kills, header }))
     }
 
     /// The first place after `from` with a good frame header that `wanted` accepts.
@@ -315,19 +379,37 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// The next frame after damage that is wholly good by itself and begins a commit.
-    fn resume(&self, walk: &Walk, damage: u64) -> Result<Option<(u64, FrameHeader)>> {
-        let mut from = damage.max(walk.end) + 1;
-        let wanted = |header: &FrameHeader| {
-            header.part == 0 && header.commit > walk.last_commit && header.first_row >= walk.rows
-        };
-        while let Some((at, header)) = self.find_header(from, wanted)? {
-            let unwitnessed = Reader { promised: 0, witness: None, ..*self };
-            if unwitnessed.rest_of_frame(header.clone(), at)?.is_ok() {
-                return Ok(Some((at, header)));
-            }
-            from = at + FRAME_ALIGN;
+    /// A frame whose header is good, when its index is too: its rows can be checked one by one.
+    fn hurt_frame(&self, header: FrameHeader, at: u64) -> Result<Option<Good>> {
+        let seed = self.place.seed();
+        let Ok(geometry) = Geometry::of(&header, self.place.dims, at) else { return Ok(None) };
+        if at + header.frame_bytes > self.length {
+            return Ok(None);
         }
-        Ok(None)
+        let bytes = read(self.file, self.path, at, header.frame_bytes as usize)?;
+        let index = bytes.get(geometry.index..geometry.keys).unwrap_or_default();
+        let Ok(kills) = Frame::kills_of_index(index, &header, geometry, &seed, at) else { return Ok(None) };
+        let trailer = bytes.get(geometry.trailer..).unwrap_or_default();
+        let chain = match FrameTrailer::decode(trailer, &seed, at + geometry.trailer as u64) {
+            Ok(trailer) => trailer.chain,
+            Err(_) => digest(bytes.get(..geometry.trailer).unwrap_or_default()),
+        };
+        Ok(Some(Good { chain, kills: footer_kills(kills, header.commit), header }))
     }
+
+    /// Whether a frame with this header is whole, whatever the witness says.
+    fn is_good(&self, header: &FrameHeader, at: u64) -> Result<bool> {
+        let unwitnessed = Reader { promised: 0, witness: None, ..*self };
+        Ok(unwitnessed.rest_of_frame(header.clone(), at)?.is_ok())
+    }
+}
+
+fn entry(offset: u64, header: &FrameHeader) -> FooterFrame {
+    let &FrameHeader { commit, first_row, rows, kills, last, .. } = header;
+    FooterFrame { offset, commit, first_row, rows, kills, last }
+}
+
+fn footer_kills(kills: Vec<Kill>, commit: u64) -> Vec<FooterKill> {
+    let listed = |kill: Kill| FooterKill { segment: kill.segment, commit, row: kill.row, reserved: 0 };
+    kills.into_iter().map(listed).collect()
 }

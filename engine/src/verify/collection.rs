@@ -104,7 +104,7 @@ fn one_pass(
     let mut snapshots = Vec::new();
     for entry in &manifest.snapshots {
         collector.report.files += 1;
-        snapshots.extend(collector.take(snapshot::load(&shared, entry))?);
+        snapshots.extend(collector.take(snapshot::load(&shared, entry).map_err(snapshot::missing))?);
     }
     for listed in &manifest.segments {
         collector.report.files += 1;

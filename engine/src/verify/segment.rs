@@ -1,27 +1,25 @@
-//! Verifying one segment: quickly from outside, or every byte of it. Reads with plain reads, never through a map, so that
-//! a file that somebody cuts meanwhile is an error and not a signal.
+//! Verifying one segment: quickly from outside, or every byte of it; and its keys against those of the others.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use siltstone_format::checksum::key_hash;
-use siltstone_format::frame::Frame;
 use siltstone_format::key_index::{ENTRIES_PER_BLOCK, block_offset, check_block, decode_header};
-use siltstone_format::layout::{FooterFrame, FooterKill, FrameHeader};
-use siltstone_format::limits::{HEADER_PAGE_BYTES, KEY_INDEX_BLOCK_BYTES, MAX_FRAME_BYTES};
+use siltstone_format::layout::{FooterFrame, FooterKill};
+use siltstone_format::limits::KEY_INDEX_BLOCK_BYTES;
 use siltstone_format::manifest::{SegmentEntry, SegmentState};
 use siltstone_format::witness::Witness;
-use siltstone_format::{Digest, Flaw, header};
+use siltstone_format::{Digest, Flaw};
 
 use super::collection::Collector;
 use super::{Depth, Severity};
 use crate::collection::Shared;
-use crate::disk::{DiskFile, Mode, durable};
-use crate::distance::check_vector;
+use crate::disk::{Mode, durable};
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::segment::{OpenFile, Segment, SegmentPlace, Stop, open_sealed};
-use crate::view::{View, sealed_promise};
+use crate::segment::check::{Listed, check_frames};
+use crate::segment::{OpenFile, Segment, Stop, open_sealed, salvage_sealed};
+use crate::view::{View, sealed_promise, walk_promise};
 
 pub(super) fn verify(
     shared: &Arc<Shared>,
@@ -41,29 +39,36 @@ pub(super) fn verify(
         }
         file => file.map_err(Error::io("open", &path))?,
     };
-    let (frames, kills, end) = match sealed_promise(&entry.state) {
-        Some(promise) => {
-            let Some(sealed) = collector.take(open_sealed(disk, place.clone(), promise))? else {
-                // The footer is unusable, but the frames can be walked without it.
-                return match depth {
-                    Depth::Deep => {
-                        deep_without_footer(&*file, shared, entry.segment, promise.bytes, collector)
-                    }
-                    Depth::Quick => Ok(()),
-                };
-            };
-            verify_index(&sealed, shared, depth, collector)?;
-            (sealed.frames, sealed.kills, sealed.end)
-        }
+    if let SegmentState::Frozen { end_bytes, last_commit, .. } = entry.state {
+        let found = "a segment that was damaged while it was open, and left alone since";
+        let expected = format!("more than commit {last_commit}");
+        let length = file.len().map_err(Error::io("read", &path))?;
+        let length = length.saturating_sub(end_bytes).max(1);
+        let flaw = Flaw::new("segment", "state", end_bytes, length, expected, found);
+        collector.add(&path, Severity::Damage, flaw);
+    }
+    let segment = match sealed_promise(&entry.state) {
+        Some(promise) => match collector.take(open_sealed(disk, place.clone(), promise))? {
+            Some(sealed) => {
+                verify_index(&sealed, shared, depth, collector)?;
+                Scanned::of(sealed, false)
+            }
+            None if depth == Depth::Quick => return Ok(()),
+            None => match collector.take(salvage_sealed(disk, place.clone(), promise))? {
+                Some((found, flaws)) => {
+                    flaws.into_iter().for_each(|flaw| collector.add(&path, Severity::Damage, flaw));
+                    Scanned::of(found, true)
+                }
+                None => return Ok(()),
+            },
+        },
         None => {
-            let Some(mut open) = collector.take(OpenFile::start(&*file, place.clone()))? else {
+            let Some(mut open) = collector.take(OpenFile::start_despite_damage(&*file, place.clone()))?
+            else {
                 return Ok(());
             };
-            let limit = match &entry.state {
-                SegmentState::Frozen { end_bytes, .. } => *end_bytes,
-                _ => u64::MAX,
-            };
-            let stop = open.walk.advance(&*file, &place, witness.latest.as_ref(), limit)?;
+            let (promise, limit) = walk_promise(&entry.state, &place, witness.latest.as_ref());
+            let stop = open.walk.advance(&*file, &place, promise.as_ref(), limit)?;
             if let Stop::Tear { file_bytes } = stop {
                 let (from, bytes) = (open.walk.end, file_bytes - open.walk.end);
                 let found = "an interrupted commit; the next writer cuts it off and keeps it aside";
@@ -71,203 +76,44 @@ pub(super) fn verify(
                     Flaw::new("segment", "tail", from, bytes, "the end of the last whole commit", found);
                 collector.add(&path, Severity::Note, flaw);
             }
-            for flaw in open.walk.gaps {
+            for flaw in open.walk.gaps.drain(..) {
                 collector.add(&path, Severity::Damage, flaw);
             }
-            (open.walk.frames, open.walk.kills, open.walk.end)
+            Scanned {
+                has_gaps: stop == Stop::Damage,
+                frames: open.walk.frames,
+                kills: open.walk.kills,
+                end: open.walk.end,
+                chain: open.walk.chain,
+            }
         }
     };
     if depth == Depth::Deep {
-        let span = (frames.as_slice(), kills.as_slice(), end);
-        deep(&*file, &place, span, matches!(entry.state, SegmentState::Frozen { .. }), shared, collector)?;
+        let Scanned { frames, kills, end, chain, has_gaps } = &segment;
+        let listed = Listed { frames, kills, end: *end, chain: *chain, has_gaps: *has_gaps };
+        let checked = check_frames(&*file, &place, listed)?;
+        checked.flaws.into_iter().for_each(|flaw| collector.add(&path, Severity::Damage, flaw));
+        collector.report.bytes += end;
+        collector.report.rows += checked.rows;
+        shared.environment.observer.event(&Event::Verified { path, bytes: *end });
     }
     Ok(())
 }
 
-/// Reads every byte of the frames.
-fn deep(
-    file: &dyn DiskFile,
-    place: &SegmentPlace,
-    (frames, kills, end): (&[FooterFrame], &[FooterKill], u64),
-    frozen: bool,
-    shared: &Shared,
-    collector: &mut Collector<'_>,
-) -> Result<()> {
-    let path = place.path();
-    let page = read(file, place, 0, HEADER_PAGE_BYTES)?;
-    let mut chain = match header::decode(&page) {
-        Ok(page) => page.chain,
-        Err(flaw) => {
-            collector.add(&path, Severity::Damage, flaw);
-            [0; 32]
-        }
-    };
-    let mut at = HEADER_PAGE_BYTES;
-    let mut kills = kills.iter();
-    for entry in frames {
-        if entry.offset != at && !frozen {
-            let flaw = Flaw::new(
-                "segment",
-                "frames",
-                at,
-                1,
-                format!("a frame at {at}"),
-                format!("one at {}", entry.offset),
-            );
-            collector.add(&path, Severity::Damage, flaw);
-        }
-        let follows = (entry.offset == at).then_some(chain);
-        let (next, digest) = one_frame(file, place, entry, &mut kills, follows, shared, collector)?;
-        (at, chain) = (next, digest);
-    }
-    if at != end && !frozen {
-        let flaw =
-            Flaw::new("segment", "frames", at.min(end), at.abs_diff(end), format!("frames up to {end}"), at);
-        collector.add(&path, Severity::Damage, flaw);
-    }
-    collector.report.bytes += end;
-    shared.environment.observer.event(&Event::Verified { path, bytes: end });
-    Ok(())
+/// The frames of a segment that are to be read.
+struct Scanned {
+    frames: Vec<FooterFrame>,
+    kills: Vec<FooterKill>,
+    end: u64,
+    chain: Digest,
+    has_gaps: bool,
 }
 
-/// Reads every byte of one frame; returns where it ends and its chain digest.
-fn one_frame<'k>(
-    file: &dyn DiskFile,
-    place: &SegmentPlace,
-    entry: &FooterFrame,
-    kills: &mut impl Iterator<Item = &'k FooterKill>,
-    follows: Option<Digest>,
-    shared: &Shared,
-    collector: &mut Collector<'_>,
-) -> Result<(u64, Digest)> {
-    let path = place.path();
-    let seed = place.seed();
-    let head = read(file, place, entry.offset, FrameHeader::BYTES as u64)?;
-    let decoded = FrameHeader::decode(&head, &seed, entry.offset);
-    let length = file.len().map_err(Error::io("read", &path))?.saturating_sub(entry.offset);
-    let header = match decoded {
-        Ok(header) if header.frame_bytes <= length.min(MAX_FRAME_BYTES) => header,
-        Ok(header) => {
-            collector.add(
-                &path,
-                Severity::Damage,
-                Flaw::short("frame", entry.offset, header.frame_bytes, length),
-            );
-            return Ok((entry.offset, [0; 32]));
-        }
-        Err(flaw) => {
-            collector.add(&path, Severity::Damage, flaw);
-            return Ok((entry.offset, [0; 32]));
-        }
-    };
-    let end = entry.offset + header.frame_bytes;
-    let bytes = read(file, place, entry.offset, header.frame_bytes)?;
-    let frame = match Frame::with_header(&header, &bytes, place.dims, &seed, entry.offset) {
-        Ok(frame) => frame,
-        Err(flaw) => {
-            collector.add(&path, Severity::Damage, flaw);
-            return Ok((end, [0; 32]));
-        }
-    };
-    let wrong = |field, expected: String, found: String| {
-        Flaw::new("frame header", field, entry.offset, FrameHeader::BYTES as u64, expected, found)
-    };
-    let flaws = frame.flaws(&header);
-    let sound = flaws.is_empty();
-    for flaw in flaws {
-        collector.add(&path, Severity::Damage, flaw);
+impl Scanned {
+    fn of(segment: Segment, has_gaps: bool) -> Self {
+        let Segment { frames, kills, end, chain, .. } = segment;
+        Self { frames, kills, end, chain, has_gaps }
     }
-    let listed = (entry.commit, entry.first_row, entry.rows, entry.kills, entry.last);
-    let found = (header.commit, header.first_row, header.rows, header.kills, header.last);
-    if listed != found {
-        collector.add(&path, Severity::Damage, wrong("counts", format!("{listed:?}"), format!("{found:?}")));
-    }
-    if follows.is_some_and(|chain| chain != header.previous_chain) {
-        let expected = "the digest of the frame before".to_owned();
-        collector.add(&path, Severity::Damage, wrong("previous_chain", expected, "another digest".into()));
-    }
-    if sound {
-        for kill in frame.kills() {
-            if kills.next().is_none_or(|listed| (listed.segment, listed.row) != (kill.segment, kill.row)) {
-                let found = format!("row {} of segment {}", kill.row, kill.segment);
-                collector.add(
-                    &path,
-                    Severity::Damage,
-                    wrong("kills", "as listed in the footer".into(), found),
-                );
-            }
-        }
-        meanings(&frame, entry, place, shared, collector)?;
-        collector.report.rows += u64::from(header.rows);
-    } else {
-        kills.by_ref().take(entry.kills as usize).for_each(drop);
-    }
-    Ok((end, frame.chain()))
-}
-
-/// Checks what the bytes of a sound frame mean: vectors that may be stored, norms that are theirs, metadata that is
-/// JSON.
-fn meanings(
-    frame: &Frame<'_>,
-    entry: &FooterFrame,
-    place: &SegmentPlace,
-    shared: &Shared,
-    collector: &mut Collector<'_>,
-) -> Result<()> {
-    let path = place.path();
-    for row in 0..entry.rows {
-        let Some(Ok(bytes)) = frame.row(row) else { continue };
-        let vector: Vec<f32> = bytes
-            .chunks_exact(4)
-            .filter_map(|e| e.first_chunk::<4>())
-            .map(|e| f32::from_le_bytes(*e))
-            .collect();
-        let offset = entry.offset + FrameHeader::BYTES as u64 + u64::from(row) * bytes.len() as u64;
-        let flaw = |field, expected: String, found: String| {
-            Flaw::new("row", field, offset, bytes.len() as u64, expected, found)
-        };
-        match check_vector(shared.identity.metric, &vector) {
-            Err(refused) => {
-                let expected = "a vector that may be stored".to_owned();
-                collector.add(&path, Severity::Damage, flaw("elements", expected, refused.to_string()));
-            }
-            Ok(norm) if frame.squared_norm(row).map(f64::to_bits) != Some(norm.to_bits()) => {
-                let found = format!("{:?}", frame.squared_norm(row));
-                collector.add(&path, Severity::Damage, flaw("squared norm", norm.to_string(), found));
-            }
-            Ok(_) => {}
-        }
-        if let Some(Ok(metadata)) = frame.metadata(row)
-            && !metadata.is_empty()
-            && let Err(error) =
-                serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&metadata)
-        {
-            collector.add(
-                &path,
-                Severity::Damage,
-                flaw("metadata", "a JSON object".into(), error.to_string()),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Walks the frames of a sealed segment whose footer cannot be used, to tell how far the damage goes.
-fn deep_without_footer(
-    file: &dyn DiskFile,
-    shared: &Shared,
-    segment: u64,
-    bytes: u64,
-    collector: &mut Collector<'_>,
-) -> Result<()> {
-    let place = shared.place(segment);
-    let Some(mut open) = collector.take(OpenFile::start(file, place.clone()))? else { return Ok(()) };
-    open.walk.advance(file, &place, None, bytes)?;
-    for flaw in open.walk.gaps {
-        collector.add(&place.path(), Severity::Damage, flaw);
-    }
-    let span = (open.walk.frames.as_slice(), open.walk.kills.as_slice(), open.walk.end);
-    deep(file, &place, span, true, shared, collector)
 }
 
 /// Checks the key index file of a sealed segment.
@@ -361,10 +207,4 @@ pub(super) fn verify_keys(view: &View, collector: &mut Collector<'_>) -> Result<
         }
     }
     Ok(())
-}
-
-fn read(file: &dyn DiskFile, place: &SegmentPlace, offset: u64, length: u64) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; length as usize];
-    file.read_at(&mut bytes, offset).map_err(Error::io("read", &place.path()))?;
-    Ok(bytes)
 }

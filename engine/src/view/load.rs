@@ -13,7 +13,7 @@ use crate::bitmap::Bitmap;
 use crate::collection::Shared;
 use crate::disk::Mode;
 use crate::error::{Error, Result};
-use crate::segment::{OpenFile, Segment, Stop, open_sealed};
+use crate::segment::{OpenFile, Segment, SegmentPlace, Stop, open_sealed, promised, salvage_sealed};
 use crate::{manifest, witness};
 
 /// Which moment.
@@ -68,6 +68,21 @@ pub(crate) fn sealed_promise(state: &SegmentState) -> Option<crate::segment::Pro
     }
 }
 
+/// What is known of a segment that is not sealed: the last durable commit, from the witness or, once it is frozen, from
+/// the manifest; and how far it counts.
+pub(crate) fn walk_promise(
+    state: &SegmentState,
+    place: &SegmentPlace,
+    witness: Option<&WitnessSlot>,
+) -> (Option<WitnessSlot>, u64) {
+    match *state {
+        SegmentState::Frozen { end_bytes, last_commit, chain } => {
+            (Some(promised(place, last_commit, end_bytes, chain)), end_bytes)
+        }
+        _ => (witness.cloned(), u64::MAX),
+    }
+}
+
 /// The segments of a moment. Damage ends it, or is listed and passed over.
 pub(crate) fn open_parts(
     shared: &Arc<Shared>,
@@ -107,7 +122,17 @@ pub(crate) fn open_parts(
                     Flaw::new("segment", "file", 0, 1, "the file that the manifest names", "no such file");
                 note(Error::flaw(&path, flaw))?;
             }
-            Err(error) => note(error)?,
+            Err(error) => {
+                note(error)?;
+                let Some(promise) = sealed_promise(&entry.state) else { continue };
+                match salvage_sealed(&*shared.environment.disk, shared.place(entry.segment), promise) {
+                    Ok((segment, flaws)) => {
+                        segments.push(Arc::new(segment));
+                        flaws.into_iter().try_for_each(|flaw| note(Error::flaw(&path, flaw)))?;
+                    }
+                    Err(error) => note(error)?,
+                }
+            }
         }
     }
     if let Some(slot) = witness.filter(|slot| slot.segment >= manifest.next_segment) {
@@ -141,14 +166,11 @@ fn open_unsealed(
     let mut grown = shared.open_file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut open = match grown.take() {
         Some(open) if open.place.segment == number && open.walk.gaps.is_empty() => open,
-        _ => OpenFile::start(&*file, place)?,
+        _ => OpenFile::start_despite_damage(&*file, place)?,
     };
-    let limit = match state {
-        SegmentState::Frozen { end_bytes, .. } => *end_bytes,
-        _ => u64::MAX,
-    };
+    let (promise, limit) = walk_promise(state, &open.place, witness);
     let before = open.walk.end;
-    let stop = open.walk.advance(&*file, &open.place, witness, limit)?;
+    let stop = open.walk.advance(&*file, &open.place, promise.as_ref(), limit)?;
     if stop == Stop::Damage || !open.walk.gaps.is_empty() {
         for flaw in open.walk.gaps.clone() {
             note(Error::flaw(&path, flaw))?;

@@ -17,7 +17,7 @@ use crate::filter::Filter;
 use crate::ids::{CommitSeq, RowPlace, SegmentId};
 use crate::segment::Segment;
 
-pub(crate) use load::{At, build, load, open_parts, sealed_promise};
+pub(crate) use load::{At, build, load, open_parts, sealed_promise, walk_promise};
 pub use row::{Order, Row};
 
 /// How a view meets damage.
@@ -228,8 +228,9 @@ impl View {
 
     /// Which part and row has this key.
     fn place_of(&self, key: &str) -> Result<Option<(u32, u32)>> {
+        let disk = &*self.shared.environment.disk;
         for (at, part) in (0u32..).zip(&self.parts).collect::<Vec<_>>().into_iter().rev() {
-            let rows = part.segment.find(key, &*self.shared.environment.disk)?;
+            let rows = part.segment.find(key, disk, self.on_damage == OnDamage::Skip)?;
             if let Some(row) = rows.into_iter().rev().find(|row| part.live.contains(*row)) {
                 return Ok(Some((at, row)));
             }
