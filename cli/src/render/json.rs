@@ -1,0 +1,136 @@
+//! The JSON that `--json` prints, in one place: the description of each shape, which `--help` shows, and how values
+//! become text. Members are added in later versions, never renamed or removed; an unknown one is to be ignored. Times
+//! are milliseconds since 1970-01-01 UTC, sizes are bytes; what is not known is null.
+
+use serde::Serialize;
+
+use super::plain;
+use crate::exit::CliError;
+
+/// A value as text, without characters that act on a terminal.
+pub(crate) fn text(value: &impl Serialize) -> Result<String, CliError> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| {
+        CliError::failed(format!("the result cannot be written as JSON: {error}"), "run the command without --json")
+    })?;
+    Ok(plain::json(&text))
+}
+
+/// An error as one line, which goes to stderr: `{"error": {"message", "next_step", "exit_code"}}`.
+pub(crate) fn error(error: &CliError) -> String {
+    let value = serde_json::json!({
+        "error": { "message": error.message, "next_step": error.next_step, "exit_code": error.exit.code() }
+    });
+    plain::json(&value.to_string())
+}
+
+/// Writes a description and adds what holds for all of them.
+macro_rules! shape {
+    ($(#[$doc:meta])* $name:ident = $($line:literal)*) => {
+        $(#[$doc])*
+        pub(crate) const $name: &str = concat!(
+            "With --json:\n", $("  ", $line, "\n",)*
+            "\nTimes are milliseconds since 1970-01-01 UTC, sizes are bytes, null is not known. Later versions may add\n",
+            "members. An error is one line on stderr: {\"error\": {\"message\", \"next_step\", \"exit_code\"}}."
+        );
+    };
+}
+
+shape! {
+    /// `init`.
+    INIT =
+    "{"
+    "  \"store\": path, \"store_created\": bool,      false: a store was there already"
+    "  \"config\": path, \"config_created\": bool     false: the file was there already, or --no-config"
+    "}"
+}
+
+shape! {
+    /// `update`.
+    UPDATE =
+    "described with the command"
+}
+
+shape! {
+    /// `search`.
+    SEARCH =
+    "{"
+    "  \"query\": string, \"collections_searched\": n, \"rows_scanned\": n,"
+    "  \"hits\": [{"
+    "    \"rank\": n from 1, \"score\": number, \"collection\": string, \"key\": string,"
+    "    \"file\": string, \"title\": string|null, \"heading\": string|null,"
+    "    \"snippet\": string on one line, \"text\": string, \"metadata\": object, \"commit\": n"
+    "  }],"
+    "  \"damage\": [string],                        what --skip-damaged left out"
+    "  \"without_snapshot\": [collection]           those that --snapshot left out"
+    "}"
+}
+
+shape! {
+    /// `health`.
+    HEALTH =
+    "{"
+    "  \"status\": \"pass\"|\"info\"|\"fail\", \"store\": path, \"checked_at_ms\": n, \"deep\": bool,"
+    "  \"collections\": n, \"files\": n, \"bytes\": n, \"rows_verified\": n,"
+    "  \"components\": [{"
+    "    \"component\": \"integrity\"|\"orphaned\"|\"missing\"|\"metadata\","
+    "    \"status\": as above, \"summary\": string, \"count\": n, \"coverage_percent\": number|null,"
+    "    \"examples\": [string], \"not_checked\": [string], \"fix\": string|null"
+    "  }]"
+    "}"
+}
+
+shape! {
+    /// `status`.
+    STATUS =
+    "{"
+    "  \"store\": path,"
+    "  \"totals\": {\"collections\", \"documents\", \"chunks\", \"dead_rows\", \"segments\", \"bytes\", \"snapshots\","
+    "             \"writers\": n; documents is null without --documents},"
+    "  \"collections\": [{"
+    "    \"collection\", \"provider\", \"model\": string, \"dims\": n, \"metric\": string,"
+    "    \"documents\": n|null, \"chunks\", \"dead_rows\", \"segments\", \"bytes\", \"commit\": n,"
+    "    \"last_commit_ms\": n|null, \"snapshots\": [name], \"writer\": string|null"
+    "  }],"
+    "  \"damaged\": [{\"collection\": string, \"reason\": string}]"
+    "}"
+}
+
+shape! {
+    /// `snapshot` and what is below it.
+    SNAPSHOT =
+    "create, drop: {"
+    "  \"snapshot\": name,"
+    "  \"collections\": [{\"collection\": string, \"outcome\": \"created\"|\"dropped\"|\"failed\", \"commit\": n|null,"
+    "                   \"reason\": string|null, \"next_step\": string|null}]"
+    "}"
+    "list: {"
+    "  \"snapshots\": [{\"name\", \"collection\": string, \"created_at_ms\", \"commit\", \"segments\": n}]"
+    "}"
+}
+
+shape! {
+    /// `inspect`.
+    INSPECT =
+    "{"
+    "  \"files\": [{"
+    "    \"path\": path, \"kind\": string, \"bytes\": n, \"flaws\": n,"
+    "    \"parts\": [{"
+    "      \"part\": string, \"offset\": n, \"bytes\": n, \"facts\": object of the structure's fields,"
+    "      \"flaws\": [{\"structure\", \"field\": string, \"offset\", \"bytes\": n, \"expected\", \"found\": string}],"
+    "      \"lines\": [string], with --keys, or when a document is damaged"
+    "    }]"
+    "  }],"
+    "  \"flaws\": n"
+    "}"
+}
+
+shape! {
+    /// `recover`.
+    RECOVER =
+    "{"
+    "  \"from\": path, \"to\": path, \"rows\": n,"
+    "  \"collections\": [{\"collection\": string, \"rows\": n, \"with_history\": bool, \"manifest_rebuilt\": bool,"
+    "                   \"damage\": [string]}],"
+    "  \"lost\": [{\"path\": path, \"reason\": string}]"
+    "}"
+}
