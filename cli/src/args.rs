@@ -1,0 +1,98 @@
+//! The command line. Each command declares its own arguments beside its code; what all of them share is here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::command::{health, init, inspect, recover, search, snapshot, status, update};
+use crate::exit;
+use crate::render::json;
+use crate::render::notices::Verbosity;
+
+/// An embedded store for the embeddings of your documents: durable, exact, checked to the last byte.
+#[derive(Debug, Parser)]
+#[command(name = "siltstone", version, propagate_version = true, after_long_help = exit::TABLE)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Directory of the store [default: `store` of siltstone.toml, else vectorstore/]
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub(crate) store: Option<PathBuf>,
+    /// Configuration file [default: siltstone.toml in the working directory, if there is one]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print results as JSON; the shape is described under --help of each command
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+    /// Print results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    pub(crate) quiet: bool,
+    /// Print what is being done as well
+    #[arg(long, short, global = true, help_heading = "Global options")]
+    pub(crate) verbose: bool,
+}
+
+impl Global {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, true) => Verbosity::Verbose,
+            (false, false) => Verbosity::Normal,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Create an empty store, and a commented siltstone.toml if there is none
+    #[command(after_long_help = json::INIT)]
+    Init(init::InitArgs),
+    /// Bring the store up to date with folders of documents
+    #[command(after_long_help = json::UPDATE)]
+    Update(update::UpdateArgs),
+    /// Find the passages that are closest to a question
+    #[command(after_long_help = json::SEARCH)]
+    Search(search::SearchArgs),
+    /// Check the store, and compare it with the documents that it was made from
+    #[command(after_long_help = json::HEALTH)]
+    Health(health::HealthArgs),
+    /// Show what is in the store
+    #[command(after_long_help = json::STATUS)]
+    Status(status::StatusArgs),
+    /// Keep moments of collections under names
+    #[command(subcommand, after_long_help = json::SNAPSHOT)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Print what is inside a file of a store, byte by byte, even a damaged one
+    #[command(after_long_help = json::INSPECT)]
+    Inspect(inspect::InspectArgs),
+    /// Save everything that is whole of a damaged store into a new one
+    #[command(after_long_help = json::RECOVER)]
+    Recover(recover::RecoverArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in [["siltstone", "--json", "status"], ["siltstone", "status", "--json"]] {
+            assert!(Cli::try_parse_from(line).unwrap().global.json);
+        }
+        assert!(Cli::try_parse_from(["siltstone", "-q", "-v", "status"]).is_err());
+    }
+}

@@ -1,0 +1,190 @@
+//! What every command is given: where the store is, what the settings are, where to print, and whether to stop.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use siltstone::{Collection, Environment, Store};
+
+use crate::args::{Cli, Command};
+use crate::config::{Inputs, Overrides, Settings};
+use crate::exit::{CliError, Exit};
+use crate::ingest::cancel::Cancel;
+use crate::render::notices::Notices;
+use crate::render::output::Output;
+use crate::render::style::Style;
+use crate::render::{json, units};
+
+/// The surroundings of one run.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) settings: Settings,
+    /// Whether results are printed as JSON.
+    pub(crate) json: bool,
+    pub(crate) output: Output,
+    pub(crate) style: Style,
+    pub(crate) notices: Arc<Notices>,
+    /// Set by the first SIGINT or SIGTERM; a second one ends the process at once.
+    pub(crate) cancel: Cancel,
+    /// For the engine: the machine itself, with the notices listening.
+    pub(crate) environment: Environment,
+    /// The configuration file that was named, or the one that `init` would write.
+    pub(crate) config_file: PathBuf,
+    /// `--store` and `--config` as they were given, for commands that are suggested.
+    given: String,
+}
+
+impl Context {
+    pub(crate) fn new(cli: &Cli) -> Result<Context, CliError> {
+        let cancel = Cancel::new();
+        catch_signals(&cancel)?;
+        let working_directory = std::env::current_dir().map_err(|error| {
+            CliError::failed(format!("the working directory cannot be used: {error}"), "change to another directory")
+        })?;
+        let config = cli.global.config.as_deref();
+        let config_file = working_directory.join(config.unwrap_or(crate::config::FILE_NAME.as_ref()));
+        // `init` may be asked to write the very file that `--config` names.
+        let to_be_written = matches!(cli.command, Command::Init(_)) && !config_file.exists();
+        let inputs = Inputs::gather(&working_directory, config.filter(|_| !to_be_written))?;
+        let overrides = match &cli.command {
+            Command::Update(args) => args.overrides(),
+            Command::Search(args) => args.overrides(),
+            _ => Overrides::default(),
+        };
+        let overrides = Overrides { store: cli.global.store.clone().or(overrides.store), ..overrides };
+        let settings = Settings::resolve(&overrides, &inputs)?;
+        let notices = Arc::new(Notices::new(cli.global.verbosity()));
+        let observer = Arc::clone(&notices);
+        let environment = Environment { observer, ..Environment::default() };
+        Ok(Context {
+            settings,
+            json: cli.global.json,
+            output: Output::stdout(),
+            style: Style::for_stdout(),
+            notices,
+            cancel,
+            environment,
+            config_file,
+            given: given(cli),
+        })
+    }
+
+    /// A command line to suggest: this program, for the same store.
+    pub(crate) fn siltstone(&self, command: &str) -> String {
+        format!("siltstone {}{command}", self.given)
+    }
+
+    /// The store, which must be there.
+    pub(crate) fn open_store(&self) -> Result<Store, CliError> {
+        Ok(Store::open_in(self.environment.clone(), &self.settings.store)?)
+    }
+
+    /// Prints a result as JSON, on lines of its own.
+    pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<(), CliError> {
+        self.output.line(json::text(value)?)
+    }
+
+    /// Ends a loop after SIGINT or SIGTERM.
+    pub(crate) fn check_cancelled(&self) -> Result<(), CliError> {
+        if self.cancel.is_cancelled() { Err(CliError::interrupted()) } else { Ok(()) }
+    }
+
+    /// The collections of these names, or all that are not hidden when none is named.
+    pub(crate) fn collections(&self, store: &Store, names: &[String]) -> Result<Vec<Collection>, CliError> {
+        if names.is_empty() {
+            return Ok(store.collections()?);
+        }
+        let mut names = names.to_vec();
+        names.sort();
+        names.dedup();
+        names.iter().map(|name| Ok(store.collection(name)?)).collect()
+    }
+
+    /// The names to work on: those given, checked, or all that are not hidden. Opens no collection, so that damage to
+    /// one does not hide the others.
+    pub(crate) fn names(&self, store: &Store, given: &[String]) -> Result<Vec<String>, CliError> {
+        if given.is_empty() {
+            return Ok(store.names()?);
+        }
+        let known = store.all_names()?;
+        let mut names = given.to_vec();
+        names.sort();
+        names.dedup();
+        for name in &names {
+            if !known.contains(name) {
+                // The engine's own error knows names that are like it.
+                store.collection(name)?;
+            }
+        }
+        Ok(names)
+    }
+
+    /// The exit code of a list of outcomes of which some may be errors: that of the gravest.
+    pub(crate) fn worst(exits: impl IntoIterator<Item = Exit>) -> Exit {
+        let rank = |exit: &Exit| match exit {
+            Exit::Pass => 0,
+            Exit::Usage => 1,
+            Exit::Locked => 2,
+            Exit::Failed => 3,
+            Exit::Found => 4,
+            _ => 5,
+        };
+        exits.into_iter().max_by_key(rank).unwrap_or(Exit::Pass)
+    }
+
+    /// `1,234 rows in 3 collections`, for summaries.
+    pub(crate) fn rows_in(rows: u64, collections: usize) -> String {
+        let collections = units::counted(collections as u64, "collection", "collections");
+        format!("{} in {collections}", units::counted(rows, "row", "rows"))
+    }
+}
+
+fn given(cli: &Cli) -> String {
+    let flag = |name: &str, path: &Option<PathBuf>| {
+        path.as_deref().map(|path| format!("{name} {} ", quoted(path))).unwrap_or_default()
+    };
+    flag("--store", &cli.global.store) + &flag("--config", &cli.global.config)
+}
+
+/// A path as a shell takes it.
+pub(crate) fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@,=".contains(c);
+    match !text.is_empty() && text.chars().all(plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
+}
+
+/// The first signal sets the flag, the second finds it set and ends the process: a command that does not look at the
+/// flag can always be left.
+fn catch_signals(cancel: &Cancel) -> Result<(), CliError> {
+    for signal in [SIGINT, SIGTERM] {
+        let exit = i32::from(Exit::Interrupted.code());
+        let registered = signal_hook::flag::register_conditional_shutdown(signal, exit, cancel.flag())
+            .and_then(|_| signal_hook::flag::register(signal, cancel.flag()));
+        registered.map_err(|error| {
+            CliError::failed(format!("signals cannot be handled: {error}"), "check the limits of this process")
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suggested_path_can_be_pasted() {
+        assert_eq!(quoted(Path::new("/docs/a_b-1.md")), "/docs/a_b-1.md");
+        assert_eq!(quoted(Path::new("it's here")), "'it'\\''s here'");
+    }
+
+    #[test]
+    fn the_gravest_outcome_decides() {
+        assert_eq!(Context::worst([]), Exit::Pass);
+        assert_eq!(Context::worst([Exit::Locked, Exit::Pass]), Exit::Locked);
+        assert_eq!(Context::worst([Exit::Locked, Exit::Found, Exit::Failed]), Exit::Found);
+    }
+}
