@@ -1,0 +1,116 @@
+//! How hits look: for people, and as JSON.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use siltstone::Hit;
+
+use super::find::Found;
+use super::snippet::snippet;
+use crate::command::context::Context;
+use crate::exit::CliError;
+use crate::render::plain::{name, one_line, shortened, wrapped};
+use crate::render::units::{counted, listed};
+
+const SNIPPET_BYTES: usize = 240;
+
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    query: &'a str,
+    collections_searched: usize,
+    rows_scanned: u64,
+    hits: Vec<ShownHit<'a>>,
+    damage: &'a [String],
+    without_snapshot: &'a [String],
+}
+
+#[derive(Debug, Serialize)]
+struct ShownHit<'a> {
+    rank: usize,
+    score: f64,
+    collection: &'a str,
+    key: &'a str,
+    file: &'a str,
+    title: Option<&'a str>,
+    heading: Option<&'a str>,
+    snippet: String,
+    text: &'a str,
+    metadata: &'a Map<String, Value>,
+    commit: u64,
+}
+
+/// A text field of the metadata, unless it is empty.
+fn field<'a>(hit: &'a Hit, name: &str) -> Option<&'a str> {
+    hit.metadata.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn shown<'a>(query: &str, (rank, hit): (usize, &'a Hit)) -> ShownHit<'a> {
+    ShownHit {
+        rank,
+        score: hit.score,
+        collection: &hit.collection,
+        key: &hit.key,
+        file: field(hit, "file_path").unwrap_or(&hit.key),
+        title: field(hit, "api_name"),
+        heading: field(hit, "heading"),
+        snippet: snippet(&hit.text, query, SNIPPET_BYTES),
+        text: &hit.text,
+        metadata: &hit.metadata,
+        commit: hit.commit.0,
+    }
+}
+
+pub(super) fn show(context: &Context, query: &str, found: &Found) -> Result<(), CliError> {
+    let hits: Vec<ShownHit<'_>> = (1..).zip(&found.hits).map(|hit| shown(query, hit)).collect();
+    for damage in &found.damage {
+        context.notices.warning(&format!("left out: {damage}"));
+    }
+    if !found.without_snapshot.is_empty() {
+        let names = listed(&found.without_snapshot, 3);
+        context.notices.notice(&format!("without a snapshot of this name, and so not searched: {names}"));
+    }
+    if context.json {
+        return context.print_json(&Answer {
+            query,
+            collections_searched: found.collections.len(),
+            rows_scanned: found.rows_scanned,
+            hits,
+            damage: &found.damage,
+            without_snapshot: &found.without_snapshot,
+        });
+    }
+    for hit in &hits {
+        print(context, hit, found.collections.len() > 1)?;
+    }
+    if hits.is_empty() && !found.collections.is_empty() {
+        context.notices.notice(&format!(
+            "no passage matches; {} in {} were searched",
+            counted(found.rows_scanned, "passage", "passages"),
+            counted(found.collections.len() as u64, "collection", "collections")
+        ));
+    }
+    Ok(())
+}
+
+/// Two or more lines: what and where, then the snippet.
+fn print(context: &Context, hit: &ShownHit<'_>, with_collection: bool) -> Result<(), CliError> {
+    let style = context.style;
+    let rank = format!("{:>2}.", hit.rank);
+    let heading = hit.heading.or(hit.title).map(|text| shortened(&one_line(text), 100)).unwrap_or_default();
+    let mut line = format!("{rank} {}  {}", style.green(&format!("{:.4}", hit.score)), style.bold(&name(hit.file)));
+    if with_collection {
+        line.push_str(&format!("  [{}]", name(hit.collection)));
+    }
+    if !heading.is_empty() {
+        line.push_str(&format!("  {heading}"));
+    }
+    context.output.line(line)?;
+    const INDENT: &str = "    ";
+    let lines = match context.output.width {
+        Some(width) => wrapped(&hit.snippet, width.saturating_sub(INDENT.len())),
+        None => vec![hit.snippet.clone()],
+    };
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        context.output.line(format!("{INDENT}{}", style.faint(line)))?;
+    }
+    Ok(())
+}
