@@ -1,0 +1,137 @@
+//! The figures of one collection, and of all of them on several threads: with hundreds of collections most of the time
+//! is spent waiting for small reads.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::Serialize;
+use serde_json::Value;
+use siltstone::format::names::FileKind;
+use siltstone::{Store, View};
+
+use super::last_commit::last_commit_ms;
+use crate::command::context::Context;
+use crate::exit::CliError;
+
+/// What `status` shows of a collection.
+#[derive(Debug, Serialize)]
+pub(super) struct Measured {
+    pub(super) collection: String,
+    provider: String,
+    model: String,
+    dims: u32,
+    metric: &'static str,
+    pub(super) documents: Option<u64>,
+    pub(super) chunks: u64,
+    pub(super) dead_rows: u64,
+    pub(super) segments: u64,
+    pub(super) bytes: u64,
+    commit: u64,
+    pub(super) last_commit_ms: Option<i64>,
+    pub(super) snapshots: Vec<String>,
+    /// Who writes to it now.
+    pub(super) writer: Option<String>,
+}
+
+type Outcome = (String, Result<Measured, CliError>);
+
+/// In the order of `names`.
+pub(super) fn measure(
+    context: &Context,
+    store: &Store,
+    names: &[String],
+    with_documents: bool,
+) -> Result<Vec<Outcome>, CliError> {
+    // Opens what is whole in parallel and once; whatever is damaged is met again one by one.
+    let opened = store.collections().is_ok();
+    context.notices.detail(if opened { "all collections open" } else { "a collection does not open" });
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Outcome)>> = Mutex::default();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.min(names.len()) {
+            scope.spawn(|| {
+                while let Some((at, name)) = take(&next, names)
+                    && !context.cancel.is_cancelled()
+                {
+                    let outcome = (name.clone(), one(store, name, with_documents));
+                    if let Ok(mut done) = done.lock() {
+                        done.push((at, outcome));
+                    }
+                }
+            });
+        }
+    });
+    context.check_cancelled()?;
+    let mut done = done.into_inner().unwrap_or_default();
+    done.sort_by_key(|(at, _)| *at);
+    Ok(done.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn take<'a>(next: &AtomicUsize, names: &'a [String]) -> Option<(usize, &'a String)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    names.get(at).map(|name| (at, name))
+}
+
+fn one(store: &Store, name: &str, with_documents: bool) -> Result<Measured, CliError> {
+    let collection = store.collection(name)?;
+    let view = collection.view()?;
+    let snapshots = collection.snapshots()?.into_iter().map(|snapshot| snapshot.name).collect();
+    let (segments, bytes) = files(collection.directory());
+    let identity = collection.identity();
+    let writer = match collection.writer_status() {
+        (_, false) => None,
+        (Some(holder), true) => Some(holder.to_string()),
+        (None, true) => Some("a process that has not said who it is yet".to_owned()),
+    };
+    Ok(Measured {
+        collection: name.to_owned(),
+        provider: identity.provider.clone(),
+        model: identity.model.clone(),
+        dims: identity.dims,
+        metric: identity.metric.name(),
+        documents: if with_documents { Some(documents(&view)?) } else { None },
+        chunks: view.len(),
+        dead_rows: view.dead_rows(),
+        segments,
+        bytes,
+        commit: view.commit().0,
+        last_commit_ms: last_commit_ms(collection.directory()),
+        snapshots,
+        writer,
+    })
+}
+
+/// How many different documents the passages come from. Rows without a `file_path` each count as one.
+fn documents(view: &View) -> Result<u64, CliError> {
+    let (mut seen, mut alone) = (HashSet::new(), 0);
+    view.for_each_metadata(|_, metadata| {
+        match metadata.get("file_path").and_then(Value::as_str) {
+            None => alone += 1,
+            Some(path) if seen.contains(path) => {}
+            Some(path) => {
+                seen.insert(path.to_owned());
+            }
+        }
+        Ok(())
+    })?;
+    Ok(seen.len() as u64 + alone)
+}
+
+/// Number of segment files, and bytes of all files. A file that vanishes meanwhile is not counted.
+fn files(directory: &Path) -> (u64, u64) {
+    let (mut segments, mut bytes) = (0, 0);
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if let Some(FileKind::Segment(_)) = FileKind::of(&entry.file_name().to_string_lossy()) {
+            segments += 1;
+        }
+        match entry.metadata() {
+            Ok(meta) if meta.is_file() => bytes += meta.len(),
+            Ok(meta) if meta.is_dir() => bytes += files(&entry.path()).1,
+            _ => {}
+        }
+    }
+    (segments, bytes)
+}

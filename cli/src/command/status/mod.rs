@@ -1,0 +1,140 @@
+//! `siltstone status`: what is in the store, from structure alone. Reads no vectors and no text; metadata only to count
+//! documents, when asked to.
+
+mod last_commit;
+mod measure;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use crate::exit::{CliError, Exit};
+use crate::render::plain::name;
+use crate::render::table::Table;
+use crate::render::units::{bytes, count, counted, moment};
+use measure::{Measured, measure};
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Show only this collection; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Vec<String>,
+    /// Count documents as well: reads the metadata of every passage
+    #[arg(long)]
+    pub(crate) documents: bool,
+    /// Show hidden collections too, such as those in which `update` keeps what it paid for
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Status<'a> {
+    store: &'a std::path::Path,
+    totals: Totals,
+    collections: &'a [Measured],
+    damaged: Vec<Damaged>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Totals {
+    collections: u64,
+    documents: Option<u64>,
+    chunks: u64,
+    dead_rows: u64,
+    segments: u64,
+    bytes: u64,
+    snapshots: u64,
+    writers: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Damaged {
+    collection: String,
+    reason: String,
+}
+
+pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
+    let store = context.open_store()?;
+    let names = match args.all && args.collection.is_empty() {
+        true => store.all_names()?,
+        false => context.names(&store, &args.collection)?,
+    };
+    let (mut collections, mut damaged) = (Vec::new(), Vec::new());
+    for (collection, result) in measure(context, &store, &names, args.documents)? {
+        match result {
+            Ok(measured) => collections.push(measured),
+            Err(error) if error.exit == Exit::Found => damaged.push(Damaged { collection, reason: error.message }),
+            Err(error) => return Err(error),
+        }
+    }
+    let totals = totals(&collections, args.documents);
+    let exit = if damaged.is_empty() { Exit::Pass } else { Exit::Found };
+    if context.json {
+        context.print_json(&Status { store: store.path(), totals, collections: &collections, damaged })?;
+        return Ok(exit);
+    }
+    print(context, &totals, &collections, args.documents)?;
+    for one in &damaged {
+        context.output.line(format!("{} {}: {}", context.style.red("DAMAGED"), name(&one.collection), one.reason))?;
+    }
+    if !damaged.is_empty() {
+        context.output.line("next: run `siltstone health --deep-scan` for the extent of the damage")?;
+    }
+    Ok(exit)
+}
+
+fn totals(collections: &[Measured], with_documents: bool) -> Totals {
+    let sum = |of: fn(&Measured) -> u64| collections.iter().map(of).sum();
+    Totals {
+        collections: collections.len() as u64,
+        documents: with_documents.then(|| sum(|one| one.documents.unwrap_or(0))),
+        chunks: sum(|one| one.chunks),
+        dead_rows: sum(|one| one.dead_rows),
+        segments: sum(|one| one.segments),
+        bytes: sum(|one| one.bytes),
+        snapshots: sum(|one| one.snapshots.len() as u64),
+        writers: sum(|one| u64::from(one.writer.is_some())),
+    }
+}
+
+fn print(
+    context: &Context,
+    totals: &Totals,
+    collections: &[Measured],
+    with_documents: bool,
+) -> Result<(), CliError> {
+    let output = &context.output;
+    output.line(format!("store {}", context.settings.store.display()))?;
+    if collections.is_empty() {
+        output.line("no collections yet")?;
+        context.notices.notice("next: `siltstone update PATH` indexes a folder of documents");
+        return Ok(());
+    }
+    let mut header = vec!["collection", "documents", "chunks", "dead", "segments", "on disk", "snapshots", "last commit"];
+    if !with_documents {
+        header.retain(|title| *title != "documents");
+    }
+    let last = header.len() - 1;
+    let mut table = Table::new(&header, 1, last);
+    let documents = |number: Option<u64>| number.map(count).into_iter().collect::<Vec<_>>();
+    for one in collections {
+        let mut cells = vec![name(&one.collection)];
+        cells.extend(documents(one.documents));
+        cells.extend([one.chunks, one.dead_rows, one.segments].map(count));
+        cells.extend([bytes(one.bytes), count(one.snapshots.len() as u64)]);
+        cells.push(one.last_commit_ms.map_or_else(String::new, moment));
+        table.row(cells);
+    }
+    let mut cells = vec![counted(totals.collections, "collection", "collections")];
+    cells.extend(documents(totals.documents));
+    cells.extend([totals.chunks, totals.dead_rows, totals.segments].map(count));
+    cells.extend([bytes(totals.bytes), count(totals.snapshots)]);
+    table.row(cells);
+    for line in table.lines() {
+        output.line(line)?;
+    }
+    for (one, writer) in collections.iter().filter_map(|one| Some((one, one.writer.as_ref()?))) {
+        output.line(format!("{} is being written to by {writer}", name(&one.collection)))?;
+    }
+    Ok(())
+}
