@@ -158,17 +158,25 @@ impl Outline {
             let same = first.path.iter().zip(&section.path).take_while(|(a, b)| a == b).count();
             common.min(same)
         });
-        if waiting.len() == 1 && first.blocks.is_empty() {
-            // Nothing but a heading: it is the text.
+        if waiting.iter().all(|section| section.blocks.is_empty()) {
+            // Nothing but headings: they are the text.
             common = common.saturating_sub(1);
         }
         let path = first.path.get(..common).unwrap_or_default().to_vec();
         let mut parts: Vec<String> = Vec::new();
+        let mut above: &[String] = &[];
         for section in &waiting {
             let own = section.path.get(common..).unwrap_or_default();
-            if !own.is_empty() {
+            let own = if section.says_its_title() {
+                own.get(..own.len().saturating_sub(1)).unwrap_or_default()
+            } else {
+                own
+            };
+            // What the section before stands under as well need not be said again.
+            if !own.is_empty() && !above.starts_with(own) {
                 parts.push(own.join(" > "));
             }
+            above = section.path.get(common..).unwrap_or_default();
             parts.extend(section.blocks.iter().map(|block| block.text.clone()));
         }
         self.emit(&path, parts.join("\n\n"), first.line_of_text());
@@ -243,6 +251,12 @@ impl Outline {
 }
 
 impl Section {
+    /// Source code begins with the line that is also its heading.
+    fn says_its_title(&self) -> bool {
+        let first = self.blocks.first().filter(|block| block.form == Form::Lines);
+        first.zip(self.path.last()).is_some_and(|(block, title)| block.text.contains(title.as_str()))
+    }
+
     fn line_of_text(&self) -> usize {
         if self.titled { self.line } else { self.blocks.first().map_or(self.line, |block| block.line) }
     }

@@ -123,3 +123,14 @@ fn a_heading_that_repeats_its_parent_is_not_lost() {
     let chunks = outline.finish("f");
     assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<Vec<_>>(), ["Same"]);
 }
+
+#[test]
+fn headings_without_any_text_are_still_found() {
+    let mut outline = Outline::new(limits(100, 0));
+    for line in 1..=3 {
+        outline.heading(1, "Same", line);
+    }
+    outline.heading(1, "Other", 4);
+    let chunks = outline.finish("f");
+    assert_eq!(chunks.iter().map(|chunk| chunk.text.as_str()).collect::<Vec<_>>(), ["Same\n\nOther"]);
+}

@@ -94,6 +94,14 @@ fn code_is_cut_at_definitions_with_their_comments() {
 }
 
 #[test]
+fn small_definitions_share_a_chunk_and_are_named_once() {
+    let text = "impl Door {\n    fn open(&self) {}\n\n    fn shut(&self) {}\n}\n\nfn lock() {}\n";
+    let made = chunk(Kind::Source(Language::Rust), "door.rs", text, &ChunkLimits::default());
+    let whole = "impl Door {\n\n    fn open(&self) {}\n\n    fn shut(&self) {}\n}\n\nfn lock() {}";
+    assert_eq!(made.iter().map(|chunk| chunk.text.as_str()).collect::<Vec<_>>(), [whole]);
+}
+
+#[test]
 fn the_hash_covers_headings_and_text() {
     let of = |path: &str, text: &str| {
         Chunk { index: 0, heading_path: path.into(), text: text.into(), line: 1, tokens: 1 }.hash()
