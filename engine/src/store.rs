@@ -97,7 +97,8 @@ impl Store {
             }
             _ => {}
         }
-        // Before there is a catalogue: who finds one may rely on the name of the store.
+        // Before there is a catalogue: who finds one may rely on the directory of collections and the name of the store.
+        disk.sync_dir(&root).map_err(Error::io("sync", &root))?;
         let parent = root.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
         let id = environment.entropy.id().map_err(Error::io("draw random bytes for", &root))?;

@@ -83,6 +83,10 @@ pub(crate) fn remove_directory(environment: &Environment, directory: &Path) -> R
     entries.sort_by_key(|entry| entry.name == DROPPED_FILE);
     for entry in entries {
         let path = directory.join(&entry.name);
+        if entry.name == DROPPED_FILE {
+            // After a power cut the mark must not be gone while something that it is about is there again.
+            disk.sync_dir(directory).map_err(Error::io("sync", directory))?;
+        }
         if entry.is_dir {
             for inner in disk.list(&path).map_err(Error::io("list", &path))? {
                 remove(&path.join(inner.name))?;
