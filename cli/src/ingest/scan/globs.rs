@@ -10,6 +10,8 @@ use std::path::Path;
 pub(crate) struct Globs {
     include: Gitignore,
     exclude: Gitignore,
+    /// As they were given, to be remembered.
+    patterns: (Vec<String>, Vec<String>),
 }
 
 /// A pattern that cannot be understood, with the reason.
@@ -27,13 +29,19 @@ impl std::fmt::Display for BadGlob {
 
 impl Default for Globs {
     fn default() -> Globs {
-        Globs { include: Gitignore::empty(), exclude: Gitignore::empty() }
+        Globs { include: Gitignore::empty(), exclude: Gitignore::empty(), patterns: Default::default() }
     }
 }
 
 impl Globs {
     pub(crate) fn new(include: &[String], exclude: &[String]) -> Result<Globs, BadGlob> {
-        Ok(Globs { include: matcher(include)?, exclude: matcher(exclude)? })
+        let patterns = (include.to_vec(), exclude.to_vec());
+        Ok(Globs { include: matcher(include)?, exclude: matcher(exclude)?, patterns })
+    }
+
+    /// The include and the exclude patterns, as they were given.
+    pub(crate) fn patterns(&self) -> &(Vec<String>, Vec<String>) {
+        &self.patterns
     }
 
     /// Whether a folder is left out as a whole.

@@ -92,6 +92,8 @@ impl Failure {
 impl Exchange {
     pub(super) fn new(address: Address, options: &OpenAiOptions) -> Result<Exchange, EmbedError> {
         let (key, model, timeout) = (options.key.clone(), options.model.clone(), options.timeout);
+        // Only the first call of a process has an effect; a later one finds the same provider in place.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent(concat!("siltstone/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_WITHIN.min(timeout))
