@@ -6,3 +6,4 @@ mod harness_check;
 mod linking;
 mod model;
 mod power_cut;
+mod reader;
