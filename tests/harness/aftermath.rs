@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use siltstone::{Depth, Environment, Error, Observer, Severity, Store, verify};
+use siltstone::{Depth, Environment, Error, Finding, Observer, Severity, Store, verify};
 
 use crate::model::Stored;
 use crate::sim_disk::SimDisk;
@@ -49,18 +49,47 @@ impl Aftermath<'_> {
         Ok(Workload::resume(environment, self.seed, store, found))
     }
 
+    /// As [`Aftermath::look`], where the power is still on: what is seen need not be durable, so the other allowed state
+    /// may yet come back.
+    ///
+    /// # Errors
+    /// As [`Aftermath::look`].
+    pub fn look_at_live(&self) -> Result<Workload, String> {
+        let mut workload = self.look()?;
+        let mut others = self.allowed.to_vec();
+        others.retain(|stored| stored.as_ref() != workload.acknowledged());
+        workload.doubt(others);
+        Ok(workload)
+    }
+
     /// Looks, then goes on writing to all that is there, and looks again. Returns what is acknowledged then.
     ///
     /// # Errors
     /// As [`Aftermath::look`]; a store that cannot be written to.
     pub fn carry_on(&self) -> Result<Stored, String> {
         let mut workload = self.look()?;
+        let before = workload.acknowledged().map_or(0, |stored| stored.0.len());
         workload.carry_on().map_err(|error| format!("carry on: {error}"))?;
         let stored = workload.acknowledged().cloned().unwrap_or_default();
         Aftermath { allowed: &[Some(stored.clone())], seed: self.seed + 1, ..*self }
             .look()
             .map_err(|error| format!("after going on: {error}"))?;
+        if stored.0.len() > before {
+            is_tidy(&self.environment())?;
+        }
         Ok(stored)
+    }
+}
+
+/// Nothing lies about that nobody owns, once every collection was written to and one was created: only the tails that
+/// were cut, which are kept for people.
+fn is_tidy(environment: &Environment) -> Result<(), String> {
+    let report =
+        verify(environment, Path::new(ROOT), Depth::Quick, None).map_err(|error| error.to_string())?;
+    let is_litter = |finding: &&Finding| finding.severity == Severity::Note && finding.flaw.field != "aside";
+    match report.findings.iter().find(is_litter) {
+        Some(litter) => Err(format!("left behind: {} {}", litter.path.display(), litter.flaw)),
+        None => Ok(()),
     }
 }
 

@@ -77,7 +77,7 @@ impl Outcomes {
         disk.disarm();
         self.poisoned.fetch_add(workload.settle()?, Ordering::Relaxed);
         workload.abandon();
-        self.goes_on(&disk, &workload.allowed(), mix3(failing.seed, failing.call, 1) >> 40)
+        self.goes_on(&disk, &workload.allowed(), mix3(failing.seed, failing.call, 1) >> 24)
     }
 
     /// The store is whole on the disk as it is, goes on, and is whole after a power cut.

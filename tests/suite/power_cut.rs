@@ -3,7 +3,8 @@
 //!
 //! A seeded workload runs once undisturbed, to learn how many disk calls it makes. Then it runs again for each of them,
 //! with the power going at that call. From each cut several disks are made that it may have left; each is read, verified,
-//! written to, and read again. Some of them lose their power a second time while they recover.
+//! written to, and read again. They lose their power a second time while they recover, and once more afterwards. One more
+//! disk kept its power, and lost the process only.
 
 use std::sync::Arc;
 
@@ -24,6 +25,13 @@ struct Trial {
     steps: usize,
     lie: Option<Lie>,
     tally: Arc<Tally>,
+}
+
+/// Whether the power was off: what is seen is durable then, and otherwise need not be.
+#[derive(Debug, Clone, Copy)]
+enum Power {
+    On,
+    Back,
 }
 
 /// What was tried. All of it passed, or the proof ended.
@@ -75,26 +83,39 @@ impl Trial {
     }
 
     /// Cuts the power at a call, and tries what it may have left.
-    fn cut_at(&self, call: u64, random: u64, corners: bool, second_cuts: &[u64]) -> Result<Tried, String> {
+    fn cut_at(&self, call: u64, random: u64, corners: bool) -> Result<Tried, String> {
         let disk = SimDisk::new();
         disk.arm(call, Fault::PowerCut);
         let allowed = self.run(&disk);
         let mut tried = Tried { cuts: 1, ..Tried::default() };
-        for survivors in self.images(&disk, call, random, corners) {
-            let context = |what: &str| format!("seed {}, cut at call {call}, {survivors:?}{what}", self.seed);
-            let image = disk.crash_as(survivors);
+        for (number, survivors) in (0..).zip(self.images(&disk, call, random, corners)) {
+            let image = || (disk.crash_as(survivors), Power::Back);
+            let result = self.twice(image, &allowed, mix3(self.seed, call, number));
             tried.images +=
-                1 + self.survive(&image, &allowed).map_err(|e| format!("{}: {e}", context("")))?;
-            for &second in second_cuts {
-                let image = disk.crash_as(survivors);
-                let what = format!(", and again at call {second} of the recovery");
-                tried.images += self
-                    .cut_again(&image, &allowed, second, mix3(self.seed, call, second))
-                    .map_err(|e| format!("{}: {e}", context(&what)))?;
-                tried.second_cuts += 1;
-            }
+                result.map_err(|e| format!("seed {}, cut at call {call}, {survivors:?}: {e}", self.seed))?;
+            tried.second_cuts += 1;
+        }
+        // Once more, with the power still on: only the process died, and the next one builds on what it sees, durable or
+        // not, before the power goes.
+        for second in [1, 2] {
+            let result = self.twice(|| (disk.kill(), Power::On), &allowed, !mix3(self.seed, call, second));
+            tried.images += result.map_err(|e| format!("seed {}, killed at call {call}: {e}", self.seed))?;
+            tried.second_cuts += 1;
         }
         Ok(tried)
+    }
+
+    /// Goes on with a disk, and with the same disk once more, which loses its power at one of the calls of that.
+    fn twice(
+        &self,
+        disk: impl Fn() -> (SimDisk, Power),
+        allowed: &[Option<Stored>],
+        seed: u64,
+    ) -> Result<u64, String> {
+        let images = self.survive(&disk().0, allowed, seed)?;
+        let second = mix3(seed, 2, 2) % 80;
+        let more = self.cut_again(disk(), allowed, second, seed);
+        Ok(1 + images + more.map_err(|e| format!("and again at call {second} of the recovery: {e}"))?)
     }
 
     fn images(&self, disk: &SimDisk, call: u64, random: u64, corners: bool) -> Vec<Survivors> {
@@ -110,9 +131,9 @@ impl Trial {
     }
 
     /// Goes on with a disk, and cuts the power once more when all is acknowledged.
-    fn survive(&self, disk: &SimDisk, allowed: &[Option<Stored>]) -> Result<u64, String> {
+    fn survive(&self, disk: &SimDisk, allowed: &[Option<Stored>], seed: u64) -> Result<u64, String> {
         let observer = &self.observer();
-        let seed = mix3(self.seed, 1, 1) >> 40;
+        let seed = seed >> 24;
         let stored = Aftermath { disk, allowed, observer, seed }.carry_on()?;
         let allowed = &[Some(stored)];
         let last = [Survivors::Nothing, Survivors::Everything, Survivors::Random(seed)];
@@ -128,18 +149,22 @@ impl Trial {
     /// Cuts the power at a call of the recovery, and goes on with what that leaves.
     fn cut_again(
         &self,
-        disk: &SimDisk,
+        (disk, power): (SimDisk, Power),
         allowed: &[Option<Stored>],
         second: u64,
         seed: u64,
     ) -> Result<u64, String> {
         let observer = &self.observer();
-        let mut workload = Aftermath { disk, allowed, observer, seed: seed >> 40 }.look()?;
+        let aftermath = Aftermath { disk: &disk, allowed, observer, seed: mix3(seed, 0, 0) >> 24 };
+        let mut workload = match power {
+            Power::Back => aftermath.look()?,
+            Power::On => aftermath.look_at_live()?,
+        };
         disk.arm(disk.calls() + second, Fault::PowerCut);
         let _interrupted = workload.carry_on();
         workload.abandon();
         let image = disk.crash(seed);
-        Ok(1 + self.survive(&image, &workload.allowed())?)
+        Ok(1 + self.survive(&image, &workload.allowed(), seed)?)
     }
 }
 
@@ -161,10 +186,7 @@ fn an_acknowledged_commit_survives_a_power_cut_at_every_disk_call() {
             1 => (0..trace.len() as u64).collect(),
             _ => cuts(&trace, every, seed),
         };
-        let results = each(&calls, |&call| {
-            // The recovery is cut at another of its calls each time.
-            trial.cut_at(call, random, corners, &[call % 80])
-        });
+        let results = each(&calls, |&call| trial.cut_at(call, random, corners));
         all.extend(results.unwrap_or_else(|error| panic!("{error}")));
         assert_eq!(trial.tally.damage.load(std::sync::atomic::Ordering::Relaxed), 0, "seed {seed}");
         tallies.push(format!("  seed {seed}: {} calls; {}", trace.len(), trial.tally));
@@ -176,8 +198,8 @@ fn an_acknowledged_commit_survives_a_power_cut_at_every_disk_call() {
     ));
 }
 
-/// A sync that fails and loses its pages, which stay readable: the process is started again on the same machine, goes
-/// on, and only then the power goes.
+/// A sync that fails and loses its pages, which stay readable: the power goes at once, or the process is started again
+/// on the same machine, goes on, and only then the power goes.
 #[test]
 fn what_is_acknowledged_after_a_failed_sync_survives_a_power_cut() {
     let (seeds, every) = effort((1..=3, 3), (1..=20, 1));
@@ -196,9 +218,13 @@ fn what_is_acknowledged_after_a_failed_sync_survives_a_power_cut() {
             disk.lose(lost);
             disk.arm(number, Fault::Once(Failure::Io));
             let allowed = trial.run(&disk);
-            let disk = disk.kill();
-            let survived = trial.survive(&disk, &allowed);
-            survived.map_err(|error| format!("seed {seed}, sync {number} fails, {lost:?} is lost: {error}"))
+            let at_once = [Survivors::Nothing, Survivors::Everything, Survivors::Random(number)];
+            let crashed =
+                at_once.iter().map(|survivors| trial.survive(&disk.crash_as(*survivors), &allowed, number));
+            let killed = (0..2)
+                .map(|second| trial.twice(|| (disk.kill(), Power::On), &allowed, mix3(seed, number, second)));
+            let images = crashed.chain(killed).sum::<Result<u64, String>>();
+            images.map_err(|error| format!("seed {seed}, sync {number} fails, {lost:?} is lost: {error}"))
         });
         counts.extend(results.unwrap_or_else(|error| panic!("{error}")));
     }
@@ -215,7 +241,7 @@ fn a_disk_that_lies_about_syncs_is_found_out() {
     for lie in [Lie::Files, Lie::Directories] {
         let trial = Trial { lie: Some(lie), ..Trial::new(1, 60) };
         let calls = cuts(&trial.trace(), 5, 1);
-        let loss = each(&calls, |&call| trial.cut_at(call, 2, false, &[]).map(drop));
+        let loss = each(&calls, |&call| trial.cut_at(call, 2, false).map(drop));
         let loss = loss.expect_err("nothing was found");
         report(format_args!("power cut, canary: a disk that lies about {lie:?} is found out: {loss}"));
     }

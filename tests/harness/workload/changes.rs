@@ -12,7 +12,7 @@ impl Workload {
     pub(super) fn create_store(&mut self) -> Result<()> {
         self.changing(
             None,
-            |_| {},
+            |_| Some(()),
             |w| {
                 w.store = Some(Store::create_in(w.environment.clone(), ROOT)?);
                 Ok(())
@@ -39,7 +39,10 @@ impl Workload {
         let kept = Kept { identity: identity.clone(), rows: Rows::new(), snapshots: BTreeMap::new() };
         self.changing(
             None,
-            |stored| drop(stored.0.insert(name.clone(), kept)),
+            |stored| {
+                stored.0.insert(name.clone(), kept.clone());
+                Some(())
+            },
             |w| w.store().create_collection(&name, identity).map(drop),
         )
     }
@@ -47,7 +50,7 @@ impl Workload {
     pub(super) fn drop_collection(&mut self) -> Result<()> {
         let name = self.any_collection();
         self.seats.remove(&name);
-        self.changing(None, |stored| drop(stored.0.remove(&name)), |w| w.store().drop_collection(&name))
+        self.changing(None, |stored| stored.0.remove(&name).map(drop), |w| w.store().drop_collection(&name))
     }
 
     fn any_collection(&mut self) -> String {
@@ -155,7 +158,7 @@ impl Workload {
         let working = self.seats[name].working.clone();
         self.changing(
             Some(name),
-            |stored| stored.0.get_mut(name).unwrap().rows = working,
+            |stored| stored.0.get_mut(name).map(|kept| kept.rows = working.clone()),
             |w| {
                 let seat = w.seats.get_mut(name).unwrap();
                 let before = seat.writer.last_commit().0;
@@ -199,8 +202,9 @@ impl Workload {
             return Ok(());
         }
         let keep = |stored: &mut Stored| {
-            let kept = stored.0.get_mut(&name).unwrap();
+            let kept = stored.0.get_mut(&name)?;
             kept.snapshots.insert(snapshot.clone(), kept.rows.clone());
+            Some(())
         };
         self.changing(Some(&name), keep, |w| {
             w.seats.get_mut(&name).unwrap().writer.create_snapshot(&snapshot).map(drop)
@@ -216,7 +220,7 @@ impl Workload {
         let snapshot = self.rng.pick(&names).clone();
         self.changing(
             Some(&name),
-            |stored| drop(stored.0.get_mut(&name).unwrap().snapshots.remove(&snapshot)),
+            |stored| stored.0.get_mut(&name)?.snapshots.remove(&snapshot).map(drop),
             |w| w.seats.get_mut(&name).unwrap().writer.drop_snapshot(&snapshot),
         )
     }

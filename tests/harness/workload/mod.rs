@@ -1,7 +1,8 @@
 //! A seeded sequence of everything that an application does to a store, with a record of what was acknowledged.
 //!
 //! At any moment two states are legal: the acknowledged one, and, while a call is under way that would change it, the
-//! one that the call leads to. So whoever interrupts a workload knows what a disk may hold afterwards.
+//! one that the call leads to. So whoever interrupts a workload knows what a disk may hold afterwards. A workload that goes
+//! on after an interruption may see a state that a power cut undoes; then the other one stays legal until a call settles it.
 
 mod changes;
 pub mod rows;
@@ -37,7 +38,10 @@ pub struct Workload {
     identity: Option<EmbeddingIdentity>,
     seats: BTreeMap<String, Seat>,
     acknowledged: Option<Stored>,
-    in_flight: Option<Stored>,
+    /// What may be there instead: an interrupted call is seen, but was never acknowledged.
+    undecided: Vec<Option<Stored>>,
+    /// What these become by the call that is under way.
+    in_flight: Vec<Stored>,
     busy: Option<String>,
     names_given: u64,
 }
@@ -65,7 +69,8 @@ impl Workload {
             identity: None,
             seats: BTreeMap::new(),
             acknowledged: None,
-            in_flight: None,
+            undecided: Vec::new(),
+            in_flight: Vec::new(),
             busy: None,
             names_given: 0,
         }
@@ -78,10 +83,15 @@ impl Workload {
         Self { store: Some(store), acknowledged: Some(stored), names_given, ..new }
     }
 
-    /// What the disk must hold, or one of the two that it may.
+    /// What is seen was not acknowledged: a power cut may leave one of these instead.
+    pub fn doubt(&mut self, undecided: Vec<Option<Stored>>) {
+        self.undecided = undecided;
+    }
+
+    /// What the disk may hold.
     pub fn allowed(&self) -> Vec<Option<Stored>> {
-        let in_flight = self.in_flight.clone().map(Some);
-        [self.acknowledged.clone()].into_iter().chain(in_flight).collect()
+        let in_flight = self.in_flight.iter().cloned().map(Some);
+        [self.acknowledged.clone()].into_iter().chain(self.undecided.clone()).chain(in_flight).collect()
     }
 
     /// What was acknowledged, once there is a store.
@@ -126,7 +136,8 @@ impl Workload {
         }
     }
 
-    /// What somebody does who finds the store after an interruption: writes to every collection, and creates one.
+    /// What somebody does who finds the store after an interruption: writes to every collection, and often creates one
+    /// first. Not always, because that makes the catalogue durable.
     ///
     /// # Errors
     /// Those of the engine.
@@ -134,7 +145,9 @@ impl Workload {
         if self.store.is_none() {
             self.create_store()?;
         }
-        self.create_collection()?;
+        if self.collections() == 0 || self.rng.chance(1, 2) {
+            self.create_collection()?;
+        }
         let names: Vec<String> = self.expected().0.keys().cloned().collect();
         for name in names {
             self.sit(&name)?;
@@ -199,18 +212,27 @@ impl Workload {
         self.store.as_ref().unwrap()
     }
 
-    /// Runs a call that changes what is stored to what `change` makes of it.
+    /// Runs a call that changes what is stored to what `change` makes of it. Undecided states that it does not fit were
+    /// not the ones.
     fn changing<T>(
         &mut self,
         busy: Option<&str>,
-        change: impl FnOnce(&mut Stored),
+        change: impl Fn(&mut Stored) -> Option<()>,
         act: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        let mut after = self.acknowledged.clone().unwrap_or_default();
-        change(&mut after);
-        (self.in_flight, self.busy) = (Some(after), busy.map(str::to_owned));
+        let before = [Some(self.acknowledged.clone().unwrap_or_default())];
+        let before = before.iter().chain(&self.undecided).flatten();
+        self.in_flight = before
+            .filter_map(|stored| {
+                let mut after = stored.clone();
+                change(&mut after).map(|()| after)
+            })
+            .collect();
+        self.busy = busy.map(str::to_owned);
         let value = act(self)?;
-        (self.acknowledged, self.busy) = (self.in_flight.take(), None);
+        let mut after = std::mem::take(&mut self.in_flight).into_iter();
+        (self.acknowledged, self.busy) = (after.next(), None);
+        self.undecided = after.map(Some).collect();
         Ok(value)
     }
 }
