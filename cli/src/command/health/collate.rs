@@ -9,7 +9,7 @@ use super::survey::{Compared, Stored, compare, stored};
 use crate::command::context::{Context, quoted};
 use crate::exit::{CliError, Exit};
 use crate::render::plain::one_line;
-use crate::render::units::{count, counted, percent};
+use crate::render::units::{count, counted, listed, percent};
 use crate::sources::{self, SourceRoots};
 
 /// The components under construction.
@@ -24,6 +24,8 @@ struct Contents {
     /// Folders to update, so that what is found is put right.
     folders: Vec<PathBuf>,
     unfinished: Vec<String>,
+    /// Collections whose sources nobody recorded.
+    unknown: Vec<String>,
 }
 
 pub(super) fn check(context: &Context, given: &[String]) -> Result<Vec<Component>, CliError> {
@@ -37,6 +39,7 @@ pub(super) fn check(context: &Context, given: &[String]) -> Result<Vec<Component
         flawed_collection: None,
         folders: Vec::new(),
         unfinished: Vec::new(),
+        unknown: Vec::new(),
     };
     match Store::open_in(context.environment.clone(), &context.settings.store) {
         Ok(store) => contents.store(context, &store, given)?,
@@ -68,7 +71,11 @@ impl Contents {
         for name in names {
             context.check_cancelled()?;
             let roots = known.as_mut().map(|known| known.remove(&name));
-            match store.collection(&name).map_err(CliError::from).and_then(|one| self.collection(context, &one, roots)) {
+            match store
+                .collection(&name)
+                .map_err(CliError::from)
+                .and_then(|one| self.collection(context, &one, roots))
+            {
                 Err(error) if error.exit == Exit::Found => {
                     self.each(|component| component.skip(format!("{name}: {}", error.message)));
                 }
@@ -92,11 +99,7 @@ impl Contents {
         self.metadata(name, &stored);
         match roots {
             None => {}
-            Some(None) => {
-                let reason = format!("{name}: where its documents are is not known");
-                self.orphaned.skip(reason.clone());
-                self.missing.skip(reason);
-            }
+            Some(None) => self.unknown.push(name.to_owned()),
             Some(Some(roots)) => {
                 let compared = compare(name, &stored, &roots, &context.settings.chunks, &context.cancel)?;
                 let being_written = matches!(collection.writer_status(), (_, true));
@@ -149,6 +152,11 @@ impl Contents {
 
     fn finished(mut self, context: &Context) -> Vec<Component> {
         let update = update_command(context, &self.folders);
+        if !self.unknown.is_empty() {
+            let reason = format!("{}: where their documents are is not known", listed(&self.unknown, 3));
+            self.orphaned.skip(reason.clone());
+            self.missing.skip(reason);
+        }
         self.orphaned.summary = match self.orphaned.count {
             0 => "no passage of a document that is gone".to_owned(),
             documents => format!(
@@ -163,22 +171,27 @@ impl Contents {
         self.missing.summary = match self.missing.coverage_percent {
             None => "no documents to compare with".to_owned(),
             Some(coverage) => {
-                format!("{} of {} are embedded ({coverage} %)", count(embedded), counted(self.documents, "document", "documents"))
+                format!(
+                    "{} of {} are embedded ({coverage} %)",
+                    count(embedded),
+                    counted(self.documents, "document", "documents")
+                )
             }
         };
         if !self.unfinished.is_empty() {
-            let names = crate::render::units::listed(&self.unfinished, 3);
+            let names = listed(&self.unfinished, 3);
             self.missing.summary.push_str(&format!("; an update of {names} did not finish, or is under way"));
         }
         self.orphaned.fix = (self.orphaned.count > 0).then(|| update.clone());
         self.missing.fix = (self.missing.count > 0 || !self.unfinished.is_empty()).then_some(update);
-        let unknown = self.missing.not_checked.iter().any(|reason| reason.ends_with("is not known"));
-        if unknown && self.missing.fix.is_none() {
+        if !self.unknown.is_empty() && self.missing.fix.is_none() {
             self.missing.fix = Some(context.siltstone("update PATH"));
         }
         self.metadata.summary = match self.metadata.count {
             0 => format!("the metadata of {} is complete", counted(self.rows, "passage", "passages")),
-            flawed => format!("{} of {} lack something", counted(flawed, "passage", "passages"), count(self.rows)),
+            flawed => {
+                format!("{} of {} lack something", counted(flawed, "passage", "passages"), count(self.rows))
+            }
         };
         self.metadata.fix = self.flawed_collection.as_ref().map(|name| {
             format!("say what its passages have under [metadata.{name:?}] in siltstone.toml, or index its documents anew")
@@ -206,7 +219,8 @@ fn update_command(context: &Context, folders: &[PathBuf]) -> String {
     folders.sort();
     folders.dedup();
     let parent = folders.first().and_then(|first| first.parent()).map(PathBuf::from);
-    let siblings = parent.as_ref().is_some_and(|parent| folders.iter().all(|one| one.parent() == Some(parent)));
+    let siblings =
+        parent.as_ref().is_some_and(|parent| folders.iter().all(|one| one.parent() == Some(parent)));
     let arguments: Vec<String> = match parent.filter(|_| siblings && folders.len() > 3) {
         Some(parent) => vec![quoted(&parent)],
         None => folders.iter().map(|folder| quoted(folder)).collect(),

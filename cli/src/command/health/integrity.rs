@@ -34,7 +34,8 @@ pub(super) fn check(
     if deep {
         report = deepen(context, report, only)?;
     }
-    let read = Read { collections: report.collections, files: report.files, bytes: report.bytes, rows: report.rows };
+    let read =
+        Read { collections: report.collections, files: report.files, bytes: report.bytes, rows: report.rows };
     Ok((component(context, &report, deep), read))
 }
 
@@ -63,7 +64,9 @@ fn deepen(context: &Context, quick: Report, only: Option<&[String]>) -> Result<R
             Err(siltstone::Error::NoSuchCollection { .. }) => continue,
             Err(error) => return Err(error.into()),
         };
-        deep.findings.extend(one.findings.into_iter().filter(|finding| !deep.findings.contains(finding)).collect::<Vec<_>>());
+        deep.findings.extend(
+            one.findings.into_iter().filter(|finding| !deep.findings.contains(finding)).collect::<Vec<_>>(),
+        );
         deep.collections += one.collections;
         deep.files += one.files.saturating_sub(1);
         deep.bytes += one.bytes;
@@ -76,7 +79,8 @@ fn deepen(context: &Context, quick: Report, only: Option<&[String]>) -> Result<R
 fn component(context: &Context, report: &Report, deep: bool) -> Component {
     let mut component = Component::new("integrity");
     let of = |severity| report.findings.iter().filter(move |finding| finding.severity == severity);
-    let numbers = [Severity::Damage, Severity::Derived, Severity::Note].map(|severity| of(severity).count() as u64);
+    let numbers =
+        [Severity::Damage, Severity::Derived, Severity::Note].map(|severity| of(severity).count() as u64);
     let [damage, derived, notes] = numbers;
     for severity in [Severity::Damage, Severity::Derived, Severity::Note] {
         for finding in of(severity) {

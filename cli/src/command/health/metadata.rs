@@ -10,7 +10,9 @@ use crate::config::FieldType;
 pub(super) fn flaw(metadata: &Map<String, Value>, required: &BTreeMap<String, FieldType>) -> Option<String> {
     let wrong = required.iter().find_map(|(field, kind)| match metadata.get(field) {
         None => Some(format!("{field} is missing")),
-        Some(value) if !is_of(value, *kind) => Some(format!("{field} is {}, not {}", named(value), word(*kind))),
+        Some(value) if !is_of(value, *kind) => {
+            Some(format!("{field} is {}, not {}", named(value), word(*kind)))
+        }
         Some(_) => None,
     });
     wrong.or_else(|| out_of_range(metadata, required))

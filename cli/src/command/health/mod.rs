@@ -31,7 +31,9 @@ pub(crate) struct HealthArgs {
 }
 
 pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError> {
-    if let Some(path) = args.output.as_deref().filter(|path| path.extension().is_some_and(|ending| ending == "html")) {
+    if let Some(path) =
+        args.output.as_deref().filter(|path| path.extension().is_some_and(|ending| ending == "html"))
+    {
         return Err(CliError::usage(
             format!("{}: reports are written as JSON only", path.display()),
             "name a file that ends in .json",

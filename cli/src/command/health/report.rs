@@ -77,7 +77,12 @@ impl Report {
             Status::Fail => style.red(status.word()),
         };
         for one in &self.components {
-            output.line(format!("{}  {:<10} {}", painted(one.status), one.component, one_line(&one.summary)))?;
+            output.line(format!(
+                "{}  {:<10} {}",
+                painted(one.status),
+                one.component,
+                one_line(&one.summary)
+            ))?;
             for example in &one.examples {
                 output.line(format!("      {example}"))?;
             }

@@ -19,9 +19,12 @@ pub(super) fn last_commit_ms(directory: &Path) -> Option<i64> {
     let mut segment = File::open(directory.join(FileKind::Segment(slot.segment).file_name())).ok()?;
     let seed = Seed::new(&collection, slot.segment);
     let trailer_at = slot.end_bytes.checked_sub(FrameTrailer::BYTES as u64)?;
-    let trailer = FrameTrailer::decode(&read(&mut segment, trailer_at, FrameTrailer::BYTES)?, &seed, trailer_at).ok()?;
+    let trailer =
+        FrameTrailer::decode(&read(&mut segment, trailer_at, FrameTrailer::BYTES)?, &seed, trailer_at)
+            .ok()?;
     let header_at = slot.end_bytes.checked_sub(trailer.frame_bytes)?;
-    let header = FrameHeader::decode(&read(&mut segment, header_at, FrameHeader::BYTES)?, &seed, header_at).ok()?;
+    let header =
+        FrameHeader::decode(&read(&mut segment, header_at, FrameHeader::BYTES)?, &seed, header_at).ok()?;
     Some(header.committed_at_ms)
 }
 

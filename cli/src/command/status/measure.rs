@@ -1,7 +1,7 @@
 //! The figures of one collection, and of all of them on several threads: with hundreds of collections most of the time
 //! is spent waiting for small reads.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 use serde_json::Value;
 use siltstone::format::names::FileKind;
-use siltstone::{Store, View};
+use siltstone::{Collection, Store, View};
 
 use super::last_commit::last_commit_ms;
 use crate::command::context::Context;
@@ -44,9 +44,11 @@ pub(super) fn measure(
     names: &[String],
     with_documents: bool,
 ) -> Result<Vec<Outcome>, CliError> {
-    // Opens what is whole in parallel and once; whatever is damaged is met again one by one.
-    let opened = store.collections().is_ok();
-    context.notices.detail(if opened { "all collections open" } else { "a collection does not open" });
+    // When all are whole they are opened at once, with one look at the catalogue; damage is met one by one.
+    let opened: HashMap<String, Collection> = match store.collections() {
+        Ok(opened) => opened.into_iter().map(|one| (one.name().to_owned(), one)).collect(),
+        Err(_) => HashMap::new(),
+    };
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, Outcome)>> = Mutex::default();
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(8);
@@ -56,7 +58,7 @@ pub(super) fn measure(
                 while let Some((at, name)) = take(&next, names)
                     && !context.cancel.is_cancelled()
                 {
-                    let outcome = (name.clone(), one(store, name, with_documents));
+                    let outcome = (name.clone(), one(store, &opened, name, with_documents));
                     if let Ok(mut done) = done.lock() {
                         done.push((at, outcome));
                     }
@@ -75,8 +77,16 @@ fn take<'a>(next: &AtomicUsize, names: &'a [String]) -> Option<(usize, &'a Strin
     names.get(at).map(|name| (at, name))
 }
 
-fn one(store: &Store, name: &str, with_documents: bool) -> Result<Measured, CliError> {
-    let collection = store.collection(name)?;
+fn one(
+    store: &Store,
+    opened: &HashMap<String, Collection>,
+    name: &str,
+    with_documents: bool,
+) -> Result<Measured, CliError> {
+    let collection = match opened.get(name) {
+        Some(collection) => collection.clone(),
+        None => store.collection(name)?,
+    };
     let view = collection.view()?;
     let snapshots = collection.snapshots()?.into_iter().map(|snapshot| snapshot.name).collect();
     let (segments, bytes) = files(collection.directory());

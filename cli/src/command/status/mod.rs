@@ -63,7 +63,9 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError
     for (collection, result) in measure(context, &store, &names, args.documents)? {
         match result {
             Ok(measured) => collections.push(measured),
-            Err(error) if error.exit == Exit::Found => damaged.push(Damaged { collection, reason: error.message }),
+            Err(error) if error.exit == Exit::Found => {
+                damaged.push(Damaged { collection, reason: error.message })
+            }
             Err(error) => return Err(error),
         }
     }
@@ -75,7 +77,12 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError
     }
     print(context, &totals, &collections, args.documents)?;
     for one in &damaged {
-        context.output.line(format!("{} {}: {}", context.style.red("DAMAGED"), name(&one.collection), one.reason))?;
+        context.output.line(format!(
+            "{} {}: {}",
+            context.style.red("DAMAGED"),
+            name(&one.collection),
+            one.reason
+        ))?;
     }
     if !damaged.is_empty() {
         context.output.line("next: run `siltstone health --deep-scan` for the extent of the damage")?;
@@ -110,7 +117,8 @@ fn print(
         context.notices.notice("next: `siltstone update PATH` indexes a folder of documents");
         return Ok(());
     }
-    let mut header = vec!["collection", "documents", "chunks", "dead", "segments", "on disk", "snapshots", "last commit"];
+    let mut header =
+        vec!["collection", "documents", "chunks", "dead", "segments", "on disk", "snapshots", "last commit"];
     if !with_documents {
         header.retain(|title| *title != "documents");
     }
