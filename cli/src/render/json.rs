@@ -10,7 +10,10 @@ use crate::exit::CliError;
 /// A value as text, without characters that act on a terminal.
 pub(crate) fn text(value: &impl Serialize) -> Result<String, CliError> {
     let text = serde_json::to_string_pretty(value).map_err(|error| {
-        CliError::failed(format!("the result cannot be written as JSON: {error}"), "run the command without --json")
+        CliError::failed(
+            format!("the result cannot be written as JSON: {error}"),
+            "run the command without --json",
+        )
     })?;
     Ok(plain::json(&text))
 }
@@ -47,7 +50,18 @@ shape! {
 shape! {
     /// `update`.
     UPDATE =
-    "described with the command"
+    "{"
+    "  \"command\": \"update\", \"store\": path, \"embedder\": string, \"dry_run\": bool, \"interrupted\": bool, \"exit\": n,"
+    "  \"collections\": [{"
+    "    \"collection\", \"framework\": string, \"root\": path,"
+    "    either \"error\", \"next_step\": string, \"exit\": n, or:"
+    "    \"documents\": {\"new\", \"changed\", \"unchanged\", \"published\", \"left\", \"removed\": n},"
+    "    \"chunks\": {\"total\", \"embedded\", \"reused\": n}, \"tokens\": {\"estimated\", \"counted\": n},"
+    "    \"requests\": n, \"failed\": [{\"file_path\", \"reason\": string}],"
+    "    \"skipped\": [{\"path\": path, \"reason\": string, \"problem\": bool}],"
+    "    \"held_back\": string|null, \"stopped\": string|null, \"seconds\": number"
+    "  }]"
+    "}"
 }
 
 shape! {
@@ -57,7 +71,7 @@ shape! {
     "  \"query\": string, \"collections_searched\": n, \"rows_scanned\": n,"
     "  \"hits\": [{"
     "    \"rank\": n from 1, \"score\": number, \"collection\": string, \"key\": string,"
-    "    \"file\": string, \"title\": string|null, \"heading\": string|null,"
+    "    \"file\": string, \"line\": n|null, \"title\": string|null, \"heading\": string|null,"
     "    \"snippet\": string on one line, \"text\": string, \"metadata\": object, \"commit\": n"
     "  }],"
     "  \"damage\": [string],                        what --skip-damaged left out"

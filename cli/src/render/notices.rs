@@ -130,7 +130,9 @@ fn describe(event: &Event) -> (Weight, String) {
             Weight::Notice,
             format!("{} cannot be used ({reason}); answers come from the segment itself", path.display()),
         ),
-        Event::Verified { path, bytes: read } => (Weight::Detail, format!("{}: {} read", path.display(), bytes(*read))),
+        Event::Verified { path, bytes: read } => {
+            (Weight::Detail, format!("{}: {} read", path.display(), bytes(*read)))
+        }
         other => (Weight::Detail, format!("{other:?}")),
     }
 }
@@ -141,7 +143,8 @@ mod tests {
 
     #[test]
     fn events_are_one_line_and_name_their_file() {
-        let event = Event::TornTailCut { path: "a/b.seg".into(), offset: 8192, bytes: 512, kept: "a/aside/x".into() };
+        let event =
+            Event::TornTailCut { path: "a/b.seg".into(), offset: 8192, bytes: 512, kept: "a/aside/x".into() };
         let (weight, text) = describe(&event);
         assert_eq!(weight, Weight::Notice);
         assert!(text.contains("a/b.seg") && text.contains("8192") && text.contains("aside/x"), "{text}");

@@ -30,7 +30,8 @@ impl std::fmt::Debug for Output {
 impl Output {
     pub(crate) fn stdout() -> Output {
         let is_terminal = io::stdout().is_terminal();
-        let width = is_terminal.then(|| terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
+        let width =
+            is_terminal.then(|| terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0)));
         Output { is_terminal, width, ..Output::to(Box::new(io::stdout())) }
     }
 
@@ -55,7 +56,10 @@ impl Output {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).closed
     }
 
-    fn with(&self, act: impl FnOnce(&mut BufWriter<Box<dyn Write + Send>>) -> io::Result<()>) -> Result<(), CliError> {
+    fn with(
+        &self,
+        act: impl FnOnce(&mut BufWriter<Box<dyn Write + Send>>) -> io::Result<()>,
+    ) -> Result<(), CliError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return Ok(());

@@ -22,7 +22,8 @@ pub(crate) fn counted(number: u64, one: &str, many: &str) -> String {
 
 /// In the decimal units that disks are sold in.
 pub(crate) fn bytes(number: u64) -> String {
-    let units = [("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000_u64)];
+    let units =
+        [("B", 1), ("kB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000_u64)];
     let (unit, size) = units.into_iter().rfind(|(_, size)| number >= *size).unwrap_or(("B", 1));
     let value = number as f64 / size as f64;
     if size == 1 { format!("{number} B") } else { format!("{value:.*} {unit}", usize::from(value < 99.95)) }
@@ -56,8 +57,14 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!([0, 999, 1000, 323_118, 1_000_000].map(count), ["0", "999", "1,000", "323,118", "1,000,000"]);
-        assert_eq!([0, 999, 1000, 1_900_000_000, 123_456].map(bytes), ["0 B", "999 B", "1.0 kB", "1.9 GB", "123 kB"]);
+        assert_eq!(
+            [0, 999, 1000, 323_118, 1_000_000].map(count),
+            ["0", "999", "1,000", "323,118", "1,000,000"]
+        );
+        assert_eq!(
+            [0, 999, 1000, 1_900_000_000, 123_456].map(bytes),
+            ["0 B", "999 B", "1.0 kB", "1.9 GB", "123 kB"]
+        );
         assert_eq!(bytes(u64::MAX), "18446744 TB");
         assert_eq!(moment(951_782_400_000), "2000-02-29 00:00:00 UTC");
         assert_eq!(moment(i64::MAX), "?");

@@ -67,7 +67,10 @@ const DOCUMENT: &str = "file_path";
 pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError> {
     let query = args.query.join(" ");
     if query.trim().is_empty() {
-        return Err(CliError::usage("the query is empty", "say what to look for: siltstone search \"how do I ...\""));
+        return Err(CliError::usage(
+            "the query is empty",
+            "say what to look for: siltstone search \"how do I ...\"",
+        ));
     }
     let search = what_to_search_for(args)?;
     let store = context.open_store()?;
@@ -81,7 +84,9 @@ pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError
             find::find(args, &store, picked, &vector, &search)?
         }
         None => {
-            context.notices.notice("there is nothing to search yet: `siltstone update PATH` indexes a folder");
+            context
+                .notices
+                .notice("there is nothing to search yet: `siltstone update PATH` indexes a folder");
             find::Found::default()
         }
     };
@@ -102,7 +107,10 @@ fn what_to_search_for(args: &SearchArgs) -> Result<Search, CliError> {
     }
     if let Some(score) = args.min_score {
         if !score.is_finite() {
-            return Err(CliError::usage(format!("--min-score {score} is no score"), "give a number such as 0.3"));
+            return Err(CliError::usage(
+                format!("--min-score {score} is no score"),
+                "give a number such as 0.3",
+            ));
         }
         search = search.threshold(score);
     }

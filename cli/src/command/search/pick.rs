@@ -83,7 +83,8 @@ fn space(
         let configured = from_settings(&context.settings.embedder)?;
         let configured = identity_of(&*configured, "");
         let same = |found: &&Collection| {
-            EmbeddingIdentity { metric: found.identity().metric, ..configured.clone() }.same_space(found.identity())
+            EmbeddingIdentity { metric: found.identity().metric, ..configured.clone() }
+                .same_space(found.identity())
         };
         if let Some(found) = collections.iter().find(same) {
             return Ok(Some(found.identity().clone()));
@@ -129,7 +130,9 @@ fn collections_of(framework: &str, context: &Context, store: &Store) -> Result<V
     let same_but_for_case = known.iter().copied().find(|name| name.to_lowercase() == lower);
     let next_step = match same_but_for_case.or_else(|| nearest(framework, known.iter().copied())) {
         Some(near) => format!("did you mean {near}?"),
-        None if known.is_empty() => "`siltstone status` lists the collections; name one with --collection".to_owned(),
+        None if known.is_empty() => {
+            "`siltstone status` lists the collections; name one with --collection".to_owned()
+        }
         None => format!("there are: {}", listed(&known, 10)),
     };
     Err(CliError::usage(format!("no collection holds the framework {framework:?}"), next_step))

@@ -30,6 +30,7 @@ struct ShownHit<'a> {
     collection: &'a str,
     key: &'a str,
     file: &'a str,
+    line: Option<u64>,
     title: Option<&'a str>,
     heading: Option<&'a str>,
     snippet: String,
@@ -50,6 +51,7 @@ fn shown<'a>(query: &str, (rank, hit): (usize, &'a Hit)) -> ShownHit<'a> {
         collection: &hit.collection,
         key: &hit.key,
         file: field(hit, "file_path").unwrap_or(&hit.key),
+        line: hit.metadata.get("line").and_then(Value::as_u64),
         title: field(hit, "api_name"),
         heading: field(hit, "heading"),
         snippet: snippet(&hit.text, query, SNIPPET_BYTES),
@@ -96,7 +98,8 @@ fn print(context: &Context, hit: &ShownHit<'_>, with_collection: bool) -> Result
     let style = context.style;
     let rank = format!("{:>2}.", hit.rank);
     let heading = hit.heading.or(hit.title).map(|text| shortened(&one_line(text), 100)).unwrap_or_default();
-    let mut line = format!("{rank} {}  {}", style.green(&format!("{:.4}", hit.score)), style.bold(&name(hit.file)));
+    let place = hit.line.map_or_else(|| name(hit.file), |line| format!("{}:{line}", name(hit.file)));
+    let mut line = format!("{rank} {}  {}", style.green(&format!("{:.4}", hit.score)), style.bold(&place));
     if with_collection {
         line.push_str(&format!("  [{}]", name(hit.collection)));
     }

@@ -7,9 +7,9 @@ use crate::render::plain::one_line;
 
 /// Words that say nothing about what is looked for.
 const COMMON: [&str; 36] = [
-    "a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "get", "how", "i", "if", "in",
-    "is", "it", "me", "my", "of", "on", "or", "that", "the", "this", "to", "use", "using", "what", "when", "where",
-    "with", "you",
+    "a", "an", "and", "are", "as", "at", "be", "by", "can", "do", "does", "for", "from", "get", "how", "i",
+    "if", "in", "is", "it", "me", "my", "of", "on", "or", "that", "the", "this", "to", "use", "using",
+    "what", "when", "where", "with", "you",
 ];
 
 /// How far before the first match a sentence may begin to be shown from there, in bytes.
@@ -37,7 +37,8 @@ struct Match {
 
 fn terms(query: &str) -> Vec<String> {
     let words: Vec<String> = query.unicode_words().map(str::to_lowercase).collect();
-    let telling: Vec<String> = words.iter().filter(|word| !COMMON.contains(&word.as_str())).cloned().collect();
+    let telling: Vec<String> =
+        words.iter().filter(|word| !COMMON.contains(&word.as_str())).cloned().collect();
     let mut terms = if telling.is_empty() { words } else { telling };
     terms.sort();
     terms.dedup();
@@ -132,7 +133,12 @@ mod tests {
 
     #[test]
     fn any_text_and_any_width_give_a_snippet() {
-        let texts = ["日本語の文章はここにあります。".repeat(40), "é".repeat(999), "x".repeat(5000), " . ".repeat(400)];
+        let texts = [
+            "日本語の文章はここにあります。".repeat(40),
+            "é".repeat(999),
+            "x".repeat(5000),
+            " . ".repeat(400),
+        ];
         for text in &texts {
             for most in [0, 1, 2, 3, 7, 50, 240] {
                 for query in ["文章", "é", "xxxxx", "", "the of", "."] {
