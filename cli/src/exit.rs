@@ -84,7 +84,11 @@ impl CliError {
     }
 
     pub(crate) fn interrupted() -> CliError {
-        CliError::new(Exit::Interrupted, "interrupted", "nothing that was committed is lost; run the command again")
+        CliError::new(
+            Exit::Interrupted,
+            "interrupted",
+            "nothing that was committed is lost; run the command again",
+        )
     }
 }
 
@@ -111,8 +115,12 @@ impl From<Error> for CliError {
 impl From<ConfigError> for CliError {
     fn from(error: ConfigError) -> CliError {
         let next_step = match &error {
-            ConfigError::Unreadable { path, .. } => format!("make {} readable, or name another file", path.display()),
-            ConfigError::Syntax { path, .. } | ConfigError::DotEnv { path, .. } => format!("correct {}", path.display()),
+            ConfigError::Unreadable { path, .. } => {
+                format!("make {} readable, or name another file", path.display())
+            }
+            ConfigError::Syntax { path, .. } | ConfigError::DotEnv { path, .. } => {
+                format!("correct {}", path.display())
+            }
             ConfigError::Value { from, .. } => format!("correct {from}"),
         };
         CliError::usage(&error, next_step)

@@ -75,22 +75,7 @@ pub(crate) fn load_all(store: &Path) -> Result<BTreeMap<String, SourceRoots>, Cl
     }
 }
 
-/// What is known of one collection.
-#[allow(dead_code)]
-pub(crate) fn load(store: &Path, collection: &str) -> Result<Option<SourceRoots>, CliError> {
-    Ok(load_all(store)?.remove(collection))
-}
-
-/// Remembers a collection's sources, durably; those of others stay as they are.
-#[allow(dead_code)]
-pub(crate) fn record(store: &Path, collection: &str, roots: SourceRoots) -> Result<(), CliError> {
-    edit(store, |known| {
-        known.insert(collection.to_owned(), roots);
-    })
-}
-
-/// Changes what is known, under the lock.
-#[allow(dead_code)]
+/// Changes what is known, under the lock, durably.
 pub(crate) fn edit(
     store: &Path,
     change: impl FnOnce(&mut BTreeMap<String, SourceRoots>),
@@ -185,7 +170,22 @@ mod tests {
 
     fn roots(framework: &str) -> SourceRoots {
         let root = SourceRoot { path: "/docs".into(), include: vec!["*.md".into()], exclude: Vec::new() };
-        SourceRoots { framework: framework.to_owned(), roots: vec![root], started_ms: Some(1), ..Default::default() }
+        SourceRoots {
+            framework: framework.to_owned(),
+            roots: vec![root],
+            started_ms: Some(1),
+            ..Default::default()
+        }
+    }
+
+    fn load(store: &Path, collection: &str) -> Result<Option<SourceRoots>, CliError> {
+        Ok(load_all(store)?.remove(collection))
+    }
+
+    fn record(store: &Path, collection: &str, roots: SourceRoots) -> Result<(), CliError> {
+        edit(store, |known| {
+            known.insert(collection.to_owned(), roots);
+        })
     }
 
     #[test]
@@ -198,7 +198,8 @@ mod tests {
         assert_eq!(load(store.path(), "b").unwrap(), Some(roots("B")));
         assert!(load(store.path(), "b").unwrap().unwrap().is_unfinished());
         assert!(!load(store.path(), "a").unwrap().unwrap().is_unfinished());
-        let names: Vec<_> = std::fs::read_dir(store.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(store.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [FILE_NAME]);
     }
 

@@ -40,7 +40,10 @@ impl Context {
         let cancel = Cancel::new();
         catch_signals(&cancel)?;
         let working_directory = std::env::current_dir().map_err(|error| {
-            CliError::failed(format!("the working directory cannot be used: {error}"), "change to another directory")
+            CliError::failed(
+                format!("the working directory cannot be used: {error}"),
+                "change to another directory",
+            )
         })?;
         let config = cli.global.config.as_deref();
         let config_file = working_directory.join(config.unwrap_or(crate::config::FILE_NAME.as_ref()));
@@ -165,7 +168,10 @@ fn catch_signals(cancel: &Cancel) -> Result<(), CliError> {
         let registered = signal_hook::flag::register_conditional_shutdown(signal, exit, cancel.flag())
             .and_then(|_| signal_hook::flag::register(signal, cancel.flag()));
         registered.map_err(|error| {
-            CliError::failed(format!("signals cannot be handled: {error}"), "check the limits of this process")
+            CliError::failed(
+                format!("signals cannot be handled: {error}"),
+                "check the limits of this process",
+            )
         })?;
     }
     Ok(())

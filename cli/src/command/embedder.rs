@@ -68,7 +68,11 @@ pub(crate) fn for_identity(
         }
         let made = identity_of(&embedder, "");
         return Err(CliError::failed(
-            format!("these collections were made by {}; this version has {}", described(wanted), described(&made)),
+            format!(
+                "these collections were made by {}; this version has {}",
+                described(wanted),
+                described(&made)
+            ),
             "use the version of siltstone that made them, or index the documents into a new store",
         ));
     }
@@ -77,7 +81,8 @@ pub(crate) fn for_identity(
         wanted.model, wanted.dims
     );
     if settings.provider == Provider::Builtin {
-        let message = format!("these collections were made by {}, and no server is configured", described(wanted));
+        let message =
+            format!("these collections were made by {}, and no server is configured", described(wanted));
         return Err(CliError::failed(message, next_step));
     }
     let embedder = from_settings(settings)?;
@@ -85,12 +90,17 @@ pub(crate) fn for_identity(
         return Ok(embedder);
     }
     let made = identity_of(&*embedder, "");
-    let message = format!("these collections were made by {}, not by {}", described(wanted), described(&made));
+    let message =
+        format!("these collections were made by {}, not by {}", described(wanted), described(&made));
     Err(CliError::failed(message, next_step))
 }
 
 /// The vector of one query.
-pub(crate) fn embed_query(embedder: &dyn Embedder, query: &str, cancel: &Cancel) -> Result<Vec<f32>, CliError> {
+pub(crate) fn embed_query(
+    embedder: &dyn Embedder,
+    query: &str,
+    cancel: &Cancel,
+) -> Result<Vec<f32>, CliError> {
     let mut reply = embedder.embed(&[query.to_owned()], cancel);
     match (reply.outcomes.pop(), reply.stopped) {
         (Some(Outcome::Vector(vector)), _) => Ok(vector),
@@ -123,7 +133,8 @@ mod tests {
 
     #[test]
     fn other_embedders_are_refused_with_what_to_set() {
-        let wanted = EmbeddingIdentity { provider: "openai".into(), model: "m-9".into(), ..Default::default() };
+        let wanted =
+            EmbeddingIdentity { provider: "openai".into(), model: "m-9".into(), ..Default::default() };
         let Err(error) = for_identity(&wanted, &settings()) else { panic!("refused") };
         assert!(error.next_step.contains("m-9") && error.next_step.contains("1536"), "{error:?}");
         let old = EmbeddingIdentity { provider: BUILTIN.into(), model: "lexical-0".into(), ..wanted };

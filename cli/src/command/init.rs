@@ -49,11 +49,15 @@ pub(crate) fn run(args: &InitArgs, context: &Context) -> Result<Exit, CliError> 
         false => context.output.line(format!("{} is a store already; left as it is", store.display()))?,
     }
     match config_created {
-        true => context.output.line(format!("wrote {}, where every setting is explained", config.display()))?,
+        true => {
+            context.output.line(format!("wrote {}, where every setting is explained", config.display()))?
+        }
         false if args.no_config => {}
         false => context.output.line(format!("{} is there already; left as it is", config.display()))?,
     }
-    context.notices.notice("next: `siltstone update PATH` with a folder of documents, then `siltstone search \"...\"`");
+    context
+        .notices
+        .notice("next: `siltstone update PATH` with a folder of documents, then `siltstone search \"...\"`");
     Ok(Exit::Pass)
 }
 
@@ -93,7 +97,8 @@ mod tests {
         let path = Path::new("siltstone.toml");
         assert_eq!(config::File::parse(path, TEMPLATE).unwrap(), config::File::default());
         let setting = |line: &&str| line.starts_with("#[") || line.starts_with('#') && line.contains(" = ");
-        let all: Vec<&str> = TEMPLATE.lines().filter(setting).map(|line| line.trim_start_matches('#')).collect();
+        let all: Vec<&str> =
+            TEMPLATE.lines().filter(setting).map(|line| line.trim_start_matches('#')).collect();
         let file = config::File::parse(path, &all.join("\n")).unwrap();
         assert!(file.store.is_some() && file.embedder.base_url.is_some() && !file.framework.is_empty());
         assert!(file.metadata.contains_key("*") && !file.tree.is_empty() && file.update.max_files.is_some());

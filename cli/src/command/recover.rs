@@ -65,7 +65,8 @@ pub(crate) fn run(args: &RecoverArgs, context: &Context) -> Result<Exit, CliErro
             manifest_rebuilt: one.manifest_rebuilt,
             damage: one.damage.iter().map(described).collect(),
         });
-        let lost = report.lost.iter().map(|(path, reason)| Lost { path: path.clone(), reason: reason.clone() });
+        let lost =
+            report.lost.iter().map(|(path, reason)| Lost { path: path.clone(), reason: reason.clone() });
         let (collections, lost) = (collections.collect(), lost.collect());
         context.print_json(&Recovered { from, to, rows, collections, lost })?;
         return Ok(exit);
@@ -87,9 +88,14 @@ pub(crate) fn run(args: &RecoverArgs, context: &Context) -> Result<Exit, CliErro
 fn print(context: &Context, report: &RecoveryReport) -> Result<(), CliError> {
     let (output, style) = (&context.output, context.style);
     for one in &report.collections {
-        let history = if one.with_history { "with its history" } else { "row by row, without commits and snapshots" };
+        let history =
+            if one.with_history { "with its history" } else { "row by row, without commits and snapshots" };
         let manifest = if one.manifest_rebuilt { ", manifest rebuilt" } else { "" };
-        output.line(format!("{}: {} {history}{manifest}", name(&one.name), counted(one.rows, "row", "rows")))?;
+        output.line(format!(
+            "{}: {} {history}{manifest}",
+            name(&one.name),
+            counted(one.rows, "row", "rows")
+        ))?;
         for damage in one.damage.iter().take(SHOWN) {
             output.line(format!("    {} {}", style.yellow("not saved:"), described(damage)))?;
         }

@@ -76,7 +76,10 @@ pub(crate) fn run(command: &SnapshotCommand, context: &Context) -> Result<Exit, 
 
 fn create(args: &NamedArgs, context: &Context) -> Result<Exit, CliError> {
     siltstone_format::names::check_name(&args.name).map_err(|reason| {
-        CliError::usage(format!("the snapshot name {:?} is refused: {reason}", args.name), "choose another name")
+        CliError::usage(
+            format!("the snapshot name {:?} is refused: {reason}", args.name),
+            "choose another name",
+        )
     })?;
     let store = context.open_store()?;
     let collections = context.collections(&store, &args.collection)?;
@@ -108,7 +111,9 @@ fn remove(args: &NamedArgs, context: &Context) -> Result<Exit, CliError> {
         }
         _ => {}
     }
-    each(context, &args.name, "dropped", having, |collection| collection.drop_snapshot(&args.name).map(|()| None))
+    each(context, &args.name, "dropped", having, |collection| {
+        collection.drop_snapshot(&args.name).map(|()| None)
+    })
 }
 
 /// Does the same in each collection; a failure in one stops none of the others.
@@ -132,9 +137,14 @@ fn each(
         }
         let collection_name = collection.name().to_owned();
         done.push(match act(collection) {
-            Ok(commit) => {
-                Done { collection: collection_name, outcome, commit, reason: None, next_step: None, exit: None }
-            }
+            Ok(commit) => Done {
+                collection: collection_name,
+                outcome,
+                commit,
+                reason: None,
+                next_step: None,
+                exit: None,
+            },
             Err(error) => {
                 let error = CliError::from(error);
                 Done {
@@ -202,7 +212,13 @@ fn list(args: &ListArgs, context: &Context) -> Result<Exit, CliError> {
     let mut table = Table::new(&["snapshot", "collection", "commit", "segments", "created"], 2, 4);
     for one in &listed {
         let (snapshot, collection) = (plain(&one.name), plain(&one.collection));
-        table.row(vec![snapshot, collection, count(one.commit), count(one.segments as u64), moment(one.created_at_ms)]);
+        table.row(vec![
+            snapshot,
+            collection,
+            count(one.commit),
+            count(one.segments as u64),
+            moment(one.created_at_ms),
+        ]);
     }
     for line in table.lines() {
         context.output.line(line)?;

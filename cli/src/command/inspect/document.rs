@@ -2,11 +2,11 @@
 
 use std::io::{Read, Seek};
 
+use siltstone_format::Flaw;
 use siltstone_format::catalogue::{CATALOGUE_FORMAT, Catalogue};
 use siltstone_format::limits::MAX_DOCUMENT_BYTES;
 use siltstone_format::manifest::{MANIFEST_FORMAT, Manifest, SegmentState};
 use siltstone_format::snapshot::{SNAPSHOT_FORMAT, Snapshot};
-use siltstone_format::Flaw;
 
 use super::file::unreadable;
 use super::part::Part;
@@ -34,10 +34,14 @@ impl Document {
     /// What a file that begins like this says that it is.
     pub(super) fn of_content(start: &[u8]) -> Option<Document> {
         let start = String::from_utf8_lossy(start);
-        [(CATALOGUE_FORMAT, Document::Catalogue), (MANIFEST_FORMAT, Document::Manifest), (SNAPSHOT_FORMAT, Document::Snapshot)]
-            .into_iter()
-            .find(|(format, _)| start.trim_start().starts_with('{') && start.contains(&format!("\"{format}\"")))
-            .map(|(_, document)| document)
+        [
+            (CATALOGUE_FORMAT, Document::Catalogue),
+            (MANIFEST_FORMAT, Document::Manifest),
+            (SNAPSHOT_FORMAT, Document::Snapshot),
+        ]
+        .into_iter()
+        .find(|(format, _)| start.trim_start().starts_with('{') && start.contains(&format!("\"{format}\"")))
+        .map(|(_, document)| document)
     }
 }
 
@@ -48,16 +52,23 @@ pub(super) fn parts<R: Read + Seek>(source: &mut Source<R>, document: Document) 
     };
     let whole = Part::new(document.word(), 0, bytes.len() as u64);
     let decoded = match document {
-        Document::Catalogue => Catalogue::decode(&bytes).map(|(one, digest)| catalogue(whole.clone(), one, digest)),
-        Document::Manifest => Manifest::decode(&bytes).map(|(one, digest)| manifest(whole.clone(), one, digest)),
-        Document::Snapshot => Snapshot::decode(&bytes).map(|(one, digest)| snapshot(whole.clone(), one, digest)),
+        Document::Catalogue => {
+            Catalogue::decode(&bytes).map(|(one, digest)| catalogue(whole.clone(), one, digest))
+        }
+        Document::Manifest => {
+            Manifest::decode(&bytes).map(|(one, digest)| manifest(whole.clone(), one, digest))
+        }
+        Document::Snapshot => {
+            Snapshot::decode(&bytes).map(|(one, digest)| snapshot(whole.clone(), one, digest))
+        }
     };
     decoded.unwrap_or_else(|flaw| vec![as_text(whole, &bytes, flaw)])
 }
 
 fn as_text(part: Part, bytes: &[u8], flaw: Flaw) -> Part {
     let text = String::from_utf8_lossy(bytes);
-    let mut lines: Vec<String> = text.lines().take(MOST_LINES).map(|line| line.chars().take(400).collect()).collect();
+    let mut lines: Vec<String> =
+        text.lines().take(MOST_LINES).map(|line| line.chars().take(400).collect()).collect();
     if text.lines().count() > MOST_LINES {
         lines.push("...".to_owned());
     }
@@ -73,7 +84,9 @@ fn catalogue(part: Part, catalogue: Catalogue, digest: [u8; 32]) -> Vec<Part> {
             .hex("blake3", &digest),
     ];
     for entry in catalogue.collections {
-        parts.push(Part::new("collection", 0, 0).fact("name", entry.name).hex("collection", &entry.collection));
+        parts.push(
+            Part::new("collection", 0, 0).fact("name", entry.name).hex("collection", &entry.collection),
+        );
     }
     parts
 }

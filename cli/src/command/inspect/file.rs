@@ -46,7 +46,10 @@ pub(super) fn inspect<R: Read + Seek>(
     let bytes = source.length;
     let Some(kind) = kind else {
         return Err(CliError::usage(
-            format!("{} is not a file of a store: neither its name nor its first bytes say so", path.display()),
+            format!(
+                "{} is not a file of a store: neither its name nor its first bytes say so",
+                path.display()
+            ),
             "name a segment, key index, witness, manifest, snapshot or catalogue, or a collection",
         ));
     };

@@ -46,7 +46,9 @@ impl Expected {
         }
         let found = format!("part {} of commit {}", header.part, header.commit);
         match self.before {
-            Some((commit, part)) if !self.ended && (header.commit, header.part) != (commit, part.saturating_add(1)) => {
+            Some((commit, part))
+                if !self.ended && (header.commit, header.part) != (commit, part.saturating_add(1)) =>
+            {
                 wrong("commit, part", format!("part {} of commit {commit}", part.saturating_add(1)), found)
             }
             Some((commit, _)) if self.ended && (header.commit <= commit || header.part != 0) => {
@@ -120,7 +122,8 @@ fn lines(frame: &Frame<'_>, header: &FrameHeader) -> Vec<String> {
         Some(Err(flaw)) => format!("({flaw})"),
         None => "(no such key)".to_owned(),
     };
-    let row = |number: u32| format!("row {}: {}", u64::from(header.first_row) + u64::from(number), key(number));
+    let row =
+        |number: u32| format!("row {}: {}", u64::from(header.first_row) + u64::from(number), key(number));
     let rows = (0..header.rows).map(row);
     let kill = |kill: siltstone_format::layout::Kill| {
         let verb = if kill.key < header.rows { "replaces" } else { "deletes" };

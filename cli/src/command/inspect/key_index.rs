@@ -15,7 +15,11 @@ use crate::exit::CliError;
 
 const BLOCK: u64 = KEY_INDEX_BLOCK_BYTES as u64;
 
-pub(super) fn parts<R: Read + Seek>(source: &mut Source<R>, keys: bool, emit: Emit<'_>) -> Result<(), CliError> {
+pub(super) fn parts<R: Read + Seek>(
+    source: &mut Source<R>,
+    keys: bool,
+    emit: Emit<'_>,
+) -> Result<(), CliError> {
     let bytes = match source.read(0, KeyIndexHeader::BYTES as u64) {
         Ok(bytes) => bytes,
         Err(flaw) => return emit(unreadable(flaw)),
@@ -48,7 +52,8 @@ pub(super) fn parts<R: Read + Seek>(source: &mut Source<R>, keys: bool, emit: Em
             emit(part)?;
         }
     }
-    let summary = Part::new("key index blocks", BLOCK, blocks * BLOCK).fact("blocks", blocks).fact("damaged", flawed);
+    let summary =
+        Part::new("key index blocks", BLOCK, blocks * BLOCK).fact("blocks", blocks).fact("damaged", flawed);
     emit(summary)
 }
 

@@ -43,7 +43,10 @@ pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<Exit, CliErro
         }
         let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (length, file) = opened.map_err(|error| {
-            CliError::failed(format!("cannot read {}: {error}", path.display()), "check the path and the rights to it")
+            CliError::failed(
+                format!("cannot read {}: {error}", path.display()),
+                "check the path and the rights to it",
+            )
         })?;
         let mut source = Source::new(file, length);
         file::inspect(&path, &mut source, args.keys, &mut shown)?;

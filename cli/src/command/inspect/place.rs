@@ -34,11 +34,12 @@ pub(super) fn from_path(path: &Path) -> Option<Place> {
     let collection = collection_of(path)?;
     let FileKind::Segment(segment) = FileKind::of(&path.file_name()?.to_string_lossy())? else { return None };
     let directory = path.parent()?;
-    let mut names: Vec<String> = std::fs::read_dir(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
-        .ok()?
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(if directory.as_os_str().is_empty() { Path::new(".") } else { directory })
+            .ok()?
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
     names.sort_unstable_by(|a, b| b.cmp(a));
     let dims = names.iter().find_map(|name| dims_in(&directory.join(name), FileKind::of(name)?))?;
     Some(Place { collection, segment, dims })

@@ -32,13 +32,22 @@ pub(super) fn walk<R: Read + Seek>(
         let at = HEADER_PAGE_BYTES;
         let rest = source.length.saturating_sub(at);
         let expected = "a collection's directory and a manifest that tell whose frames these are";
-        let flaw = Flaw::new("segment", "identity", at, rest.max(1), expected, "neither; the rest cannot be read");
+        let flaw =
+            Flaw::new("segment", "identity", at, rest.max(1), expected, "neither; the rest cannot be read");
         return emit(Part::new("rest", at, rest).flaw(flaw));
     };
     let seed = place.seed();
     let sealed = seal(source, &seed);
     let end = sealed.as_ref().map_or(source.length, |(start, _)| *start);
-    let mut walk = Walk { source, place, seed: &seed, end, expected: Expected::first(chain), frames: Vec::new(), whole: true };
+    let mut walk = Walk {
+        source,
+        place,
+        seed: &seed,
+        end,
+        expected: Expected::first(chain),
+        frames: Vec::new(),
+        whole: true,
+    };
     walk.frames(keys, emit)?;
     let (frames, whole) = (walk.frames, walk.whole);
     match sealed {
@@ -112,7 +121,14 @@ impl<R: Read + Seek> Walk<'_, R> {
             };
         }
         if let Some(commit) = self.expected.unfinished_commit() {
-            let flaw = Flaw::new("commit", "last", at, 1, "a frame that ends the commit", format!("commit {commit} without one"));
+            let flaw = Flaw::new(
+                "commit",
+                "last",
+                at,
+                1,
+                "a frame that ends the commit",
+                format!("commit {commit} without one"),
+            );
             emit(Part::new("unfinished", at, 0).flaw(flaw))?;
         }
         Ok(())
@@ -139,7 +155,11 @@ impl<R: Read + Seek> Walk<'_, R> {
             return Ok(Some(next));
         }
         // A damaged frame may lie about its length: a good header inside it is the better guide.
-        Ok(Some(self.find(at + FRAME_ALIGN).map_or(self.end.min(next.max(at + FRAME_ALIGN)), |found| found.min(next.max(at + FRAME_ALIGN)))))
+        Ok(Some(
+            self.find(at + FRAME_ALIGN).map_or(self.end.min(next.max(at + FRAME_ALIGN)), |found| {
+                found.min(next.max(at + FRAME_ALIGN))
+            }),
+        ))
     }
 
     /// Prints bytes that are no frame, up to the next good header.
@@ -151,12 +171,22 @@ impl<R: Read + Seek> Walk<'_, R> {
             Err(flaw) => ("unreadable", flaw.clone()),
             Ok(bytes) if bytes.starts_with(FooterHeader::MAGIC) => {
                 let flaw = FooterHeader::decode(bytes, self.seed, at).err();
-                let no_seal = || Flaw::new("seal", "magic", at, next - at, "a seal at the end of the file", "none that is good");
+                let no_seal = || {
+                    Flaw::new(
+                        "seal",
+                        "magic",
+                        at,
+                        next - at,
+                        "a seal at the end of the file",
+                        "none that is good",
+                    )
+                };
                 ("footer", flaw.unwrap_or_else(no_seal))
             }
             Ok(bytes) => {
                 let flaw = FrameHeader::decode(bytes, self.seed, at).err();
-                let unknown = || Flaw::new("frame header", "bytes", at, next - at, "a frame", "something else");
+                let unknown =
+                    || Flaw::new("frame header", "bytes", at, next - at, "a frame", "something else");
                 ("gap", Flaw { length: next - at, ..flaw.unwrap_or_else(unknown) })
             }
         };
@@ -174,7 +204,8 @@ impl<R: Read + Seek> Walk<'_, R> {
             if let Ok(bytes) = self.source.read(at, SCAN_BYTES.min(self.end - at)) {
                 let sectors = (0u64..).zip(bytes.chunks(FRAME_ALIGN as usize));
                 let mut places = sectors.map(|(number, sector)| (at + number * FRAME_ALIGN, sector));
-                let found = places.find(|(here, sector)| FrameHeader::decode(sector, self.seed, *here).is_ok());
+                let found =
+                    places.find(|(here, sector)| FrameHeader::decode(sector, self.seed, *here).is_ok());
                 if let Some((here, _)) = found {
                     return Some(here);
                 }
@@ -202,7 +233,14 @@ fn footer_part<R: Read + Seek>(
         Err(flaw) => emit(part.flaw(flaw)),
         Ok(decoded) => {
             let differs = (whole && !agrees(&decoded, frames)).then(|| {
-                Flaw::new("footer", "frames", start, bytes.len() as u64, "the frames of this file", "other frames")
+                Flaw::new(
+                    "footer",
+                    "frames",
+                    start,
+                    bytes.len() as u64,
+                    "the frames of this file",
+                    "other frames",
+                )
             });
             let header = &decoded.header;
             emit(

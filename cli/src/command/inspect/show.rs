@@ -49,7 +49,12 @@ impl<'a> Shown<'a> {
         let (output, style) = (&self.context.output, self.context.style);
         let facts: Vec<String> = part.facts.iter().map(|(name, value)| fact(name, value)).collect();
         let verdict = if part.flaws.is_empty() { style.green("ok") } else { style.red("FLAWED") };
-        output.line(format!("  at {:<12} {:<16} {} {verdict}", count(part.offset), part.what, facts.join(" ")))?;
+        output.line(format!(
+            "  at {:<12} {:<16} {} {verdict}",
+            count(part.offset),
+            part.what,
+            facts.join(" ")
+        ))?;
         for flaw in &part.flaws {
             output.line(format!("     {} {}", style.red("flaw:"), one_line(&flaw.to_string())))?;
         }
@@ -64,7 +69,8 @@ impl<'a> Shown<'a> {
             let parts = std::mem::take(&mut self.parts);
             let flaws = self.flaws_of_file;
             let path = path.display().to_string();
-            self.files.push(json!({ "path": path, "kind": kind, "bytes": bytes, "flaws": flaws, "parts": parts }));
+            self.files
+                .push(json!({ "path": path, "kind": kind, "bytes": bytes, "flaws": flaws, "parts": parts }));
             return Ok(());
         }
         match self.flaws_of_file {
@@ -75,7 +81,9 @@ impl<'a> Shown<'a> {
 
     pub(super) fn finish(&mut self) -> Result<(), CliError> {
         match self.context.json {
-            true => self.context.print_json(&json!({ "files": std::mem::take(&mut self.files), "flaws": self.flaws })),
+            true => self
+                .context
+                .print_json(&json!({ "files": std::mem::take(&mut self.files), "flaws": self.flaws })),
             false => Ok(()),
         }
     }

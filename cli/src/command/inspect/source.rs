@@ -23,12 +23,16 @@ impl<R: Read + Seek> Source<R> {
         let mut bytes = Vec::new();
         let result = (|| {
             self.reader.seek(SeekFrom::Start(offset))?;
-            bytes.try_reserve_exact(usize::try_from(wanted).unwrap_or(usize::MAX)).map_err(io::Error::other)?;
+            bytes
+                .try_reserve_exact(usize::try_from(wanted).unwrap_or(usize::MAX))
+                .map_err(io::Error::other)?;
             self.reader.by_ref().take(wanted).read_to_end(&mut bytes)
         })();
         match result {
             Ok(_) => Ok(bytes),
-            Err(error) => Err(Flaw::new("file", "read", offset, wanted.max(1), "bytes that can be read", error)),
+            Err(error) => {
+                Err(Flaw::new("file", "read", offset, wanted.max(1), "bytes that can be read", error))
+            }
         }
     }
 }

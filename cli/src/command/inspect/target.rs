@@ -39,7 +39,10 @@ fn named(target: &str, context: &Context) -> Result<PathBuf, CliError> {
     let length = std::fs::metadata(&path).map(|meta| meta.len());
     let bytes = match length {
         Ok(length) if length > MAX_DOCUMENT_BYTES => {
-            return Err(neither(format!("{} is too long", path.display()), "name a file of the store instead".into()));
+            return Err(neither(
+                format!("{} is too long", path.display()),
+                "name a file of the store instead".into(),
+            ));
         }
         _ => std::fs::read(&path),
     };
@@ -51,7 +54,10 @@ fn named(target: &str, context: &Context) -> Result<PathBuf, CliError> {
         CliError::new(
             Exit::Found,
             format!("{} is damaged: {flaw}", path.display()),
-            format!("inspect it, or the directories below {}, by their paths", store.join(COLLECTIONS_DIR).display()),
+            format!(
+                "inspect it, or the directories below {}, by their paths",
+                store.join(COLLECTIONS_DIR).display()
+            ),
         )
     })?;
     let names: Vec<&str> = catalogue.0.collections.iter().map(|entry| entry.name.as_str()).collect();
@@ -71,7 +77,10 @@ fn named(target: &str, context: &Context) -> Result<PathBuf, CliError> {
 /// The files of a collection that have structure, in the order in which they are read when it is opened.
 fn of_collection(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let entries = std::fs::read_dir(directory).map_err(|error| {
-        CliError::failed(format!("cannot list {}: {error}", directory.display()), "check the path and the rights to it")
+        CliError::failed(
+            format!("cannot list {}: {error}", directory.display()),
+            "check the path and the rights to it",
+        )
     })?;
     let mut found: Vec<(u8, String)> = Vec::new();
     for name in entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()) {

@@ -17,8 +17,10 @@ pub(super) fn parts<R: Read + Seek>(source: &mut Source<R>, collection: Option<I
         Err(flaw) => return vec![unreadable(flaw)],
     };
     // A witness away from its directory can still say whose it claims to be.
-    let claimed = |slot: &[u8]| slot.get(8..24).and_then(|id| Id::try_from(id).ok()).filter(|id| *id != [0; 16]);
-    let collection = collection.or_else(|| bytes.chunks(WitnessSlot::BYTES).take(2).find_map(claimed)).unwrap_or_default();
+    let claimed =
+        |slot: &[u8]| slot.get(8..24).and_then(|id| Id::try_from(id).ok()).filter(|id| *id != [0; 16]);
+    let collection =
+        collection.or_else(|| bytes.chunks(WitnessSlot::BYTES).take(2).find_map(claimed)).unwrap_or_default();
     let decoded = witness::decode(&bytes, &collection);
     let mut parts = Vec::new();
     for (number, slot) in (0u64..).zip(bytes.chunks(WitnessSlot::BYTES).take(2)) {
