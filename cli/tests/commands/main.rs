@@ -1,0 +1,12 @@
+//! The binary as its users meet it: what it prints where, and how it ends.
+
+// Here a panic is how a test fails, in helpers too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod damage;
+mod exits;
+mod harness;
+mod health;
+mod journey;
+mod manners;
+mod shapes;
