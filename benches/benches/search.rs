@@ -21,7 +21,9 @@ fn search(criterion: &mut Criterion) {
     let query = &source.queries()[0];
     let mut group = criterion.benchmark_group("search");
     group.throughput(Throughput::Bytes((ROWS * 1536 * 4) as u64)).sample_size(20);
-    group.bench_function("exact, k = 10", |b| b.iter(|| view.search(query, &Search::new(10)).expect("an answer")));
+    group.bench_function("exact, k = 10", |b| {
+        b.iter(|| view.search(query, &Search::new(10)).expect("an answer"))
+    });
     group.bench_function("brute force, k = 10", |b| {
         b.iter(|| view.search(query, &Search::new(10).brute_force()).expect("an answer"))
     });

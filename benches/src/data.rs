@@ -54,7 +54,8 @@ impl Source {
             }
             _ => {
                 let mut random = Random(7);
-                let mut some = |n: usize| (0..n).map(|_| unit((0..DIMS).map(|_| random.normal()).collect())).collect();
+                let mut some =
+                    |n: usize| (0..n).map(|_| unit((0..DIMS).map(|_| random.normal()).collect())).collect();
                 let name = format!("random unit vectors: {folder} has no base.f16.npy and query.f16.npy");
                 Self { base: some(4096), queries: some(100), name }
             }
@@ -96,7 +97,8 @@ fn npy_f16(path: &Path) -> Option<Vec<Vec<f32>>> {
     let bytes = std::fs::read(path).ok()?;
     let header_bytes = usize::from(u16::from_le_bytes([*bytes.get(8)?, *bytes.get(9)?]));
     let header = std::str::from_utf8(bytes.get(10..10 + header_bytes)?).ok()?;
-    let fits = header.contains("'<f2'") && header.contains("'fortran_order': False") && header.contains(", 1536)");
+    let fits =
+        header.contains("'<f2'") && header.contains("'fortran_order': False") && header.contains(", 1536)");
     let rows = bytes.get(10 + header_bytes..)?.chunks_exact(DIMS * 2);
     fits.then(|| {
         rows.map(|row| unit(row.chunks_exact(2).map(|e| f16::from_le_bytes([e[0], e[1]]).to_f32()).collect()))
@@ -121,8 +123,22 @@ pub fn record<'a>(key: &'a str, vector: &'a [f32], text: &'a str) -> Record<'a> 
 /// Eight hundred characters of text that compress like prose.
 pub fn text(number: usize) -> String {
     const WORDS: [&str; 16] = [
-        "view", "layout", "the", "returns", "a", "value", "when", "modifier", "of", "container", "state", "binding",
-        "and", "animation", "frame", "index",
+        "view",
+        "layout",
+        "the",
+        "returns",
+        "a",
+        "value",
+        "when",
+        "modifier",
+        "of",
+        "container",
+        "state",
+        "binding",
+        "and",
+        "animation",
+        "frame",
+        "index",
     ];
     let mut random = Random(number as u64);
     let mut text = String::new();

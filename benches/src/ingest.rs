@@ -13,9 +13,13 @@ const ROUNDS: usize = 15;
 
 pub(crate) fn table(source: &Source, dir: &Path) {
     println!("## Ingest\n");
-    println!("One commit a batch, each with one `fdatasync`; rows of 1536 dims with metadata and 800 characters of text.");
+    println!(
+        "One commit a batch, each with one `fdatasync`; rows of 1536 dims with metadata and 800 characters of text."
+    );
     println!("Raw is `write` + `fdatasync` of as many bytes as the commit appended, in turns with it.\n");
-    println!("| rows a commit | rows/s | MB/s | raw MB/s | share of raw speed | commit p50 / p99 ms | raw p50 / p99 ms |");
+    println!(
+        "| rows a commit | rows/s | MB/s | raw MB/s | share of raw speed | commit p50 / p99 ms | raw p50 / p99 ms |"
+    );
     println!("|---|---|---|---|---|---|---|");
     for (batch, commits) in [(1, 40), (10, 20), (100, 8), (1000, 3)] {
         row(source, dir, batch, commits);

@@ -25,7 +25,11 @@ fn main() {
     let dir = tempfile::tempdir_in(dir).expect("a scratch directory");
     let source = Source::load();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
-    println!("Data: {}. Processors: {}.\n", source.name, std::thread::available_parallelism().map_or(0, usize::from));
+    println!(
+        "Data: {}. Processors: {}.\n",
+        source.name,
+        std::thread::available_parallelism().map_or(0, usize::from)
+    );
     if wanted("ingest") {
         ingest::table(&source, dir.path());
     }

@@ -17,8 +17,12 @@ const FRAMEWORK_ROWS: usize = 323_118;
 
 pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
     println!("## Opening\n");
-    println!("A new process opens the store, takes a view of every collection and looks one key up; files in the page cache.\n");
-    println!("| collections | rows | open ms | first lookup ms | first search ms | anonymous memory MB | resident file pages MB |");
+    println!(
+        "A new process opens the store, takes a view of every collection and looks one key up; files in the page cache.\n"
+    );
+    println!(
+        "| collections | rows | open ms | first lookup ms | first search ms | anonymous memory MB | resident file pages MB |"
+    );
     println!("|---|---|---|---|---|---|---|");
     let one = dir.join("open-one");
     let store = Store::create(&one).expect("a store");
@@ -36,7 +40,8 @@ pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
             true => left,
             false => (40_000 / (number + 1)).max(5).min(left.saturating_sub(FRAMEWORKS - number)),
         };
-        let collection = store.create_collection(&format!("apple_docs_{number:03}"), identity()).expect("a collection");
+        let collection =
+            store.create_collection(&format!("apple_docs_{number:03}"), identity()).expect("a collection");
         fill(source, &collection, from..from + rows, 1000);
         from += rows;
     }

@@ -22,8 +22,13 @@ pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
     let maps = map_segments(&path);
     let bytes: usize = maps.iter().map(|map| map.len()).sum();
     println!("## Exact search\n");
-    println!("{rows} rows, top 10, {:.0} MB in the page cache; plain read of the same mapped files in turns.\n", bytes as f64 / 1e6);
-    println!("| threads | search p50 / p95 ms | GB/s of rows | plain read p50 ms, one thread | share of read bandwidth | rows scored in float64 |");
+    println!(
+        "{rows} rows, top 10, {:.0} MB in the page cache; plain read of the same mapped files in turns.\n",
+        bytes as f64 / 1e6
+    );
+    println!(
+        "| threads | search p50 / p95 ms | GB/s of rows | plain read p50 ms, one thread | share of read bandwidth | rows scored in float64 |"
+    );
     println!("|---|---|---|---|---|---|");
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");

@@ -13,7 +13,7 @@ mod sources;
 pub(crate) use error::ConfigError;
 pub(crate) use file::{FieldType, File};
 pub(crate) use nearest::nearest;
-pub(crate) use settings::{EmbedderSettings, Overrides, Provider, Settings, UpdateSettings};
+pub(crate) use settings::{EmbedderSettings, Overrides, Provider, Settings};
 pub(crate) use sources::Inputs;
 
 /// The name of the configuration file in the working directory.

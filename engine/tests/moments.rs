@@ -1,4 +1,6 @@
 //! What an application sees: rows go in, views show moments, snapshots keep them.
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used)]
 
 use serde_json::json;
 use siltstone::{EmbeddingIdentity, Filter, Order, Record, Search, Store, WriterOptions};
@@ -63,4 +65,19 @@ fn rows_are_found_after_each_commit_seal_and_reopening() {
     let brute = now.search(&[1.0, 5.0, 5.0], &Search::new(1000).brute_force()).unwrap();
     assert_eq!(answer.hits, brute.hits);
     assert!(answer.hits.is_sorted_by(|a, b| a.score >= b.score));
+}
+
+#[test]
+fn metadata_that_could_not_be_read_back_is_refused() {
+    let (_directory, store) = store();
+    let collection = store.create_collection("pages", dims(1)).unwrap();
+    let mut writer = collection.writer().unwrap();
+    let nested = |levels: usize| {
+        let value = (1..levels).fold(json!(1), |inner, _| json!([inner]));
+        json!({ "deep": value }).as_object().unwrap().clone()
+    };
+    writer.upsert(Record::new("fits", &[1.0]).metadata(nested(100))).unwrap();
+    assert!(writer.upsert(Record::new("too deep", &[1.0]).metadata(nested(101))).is_err());
+    writer.commit().unwrap();
+    assert_eq!(collection.view().unwrap().get("fits").unwrap().unwrap().metadata, nested(100));
 }

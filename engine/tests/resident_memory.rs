@@ -1,6 +1,8 @@
 //! Rows are used where they lie in the file: reading all of them makes no copy. Alone in its process, so that no other
 //! test's memory is counted.
 #![cfg(target_os = "linux")]
+// A test fails by panicking, its helpers too.
+#![allow(clippy::unwrap_used)]
 
 use siltstone::{EmbeddingIdentity, Order, Record, Search, Store};
 

@@ -41,6 +41,8 @@ limits! {
     pub const MAX_KEY_BYTES: usize = 1024;
     /// Longest metadata of a row, in bytes of JSON.
     pub const MAX_METADATA_BYTES: usize = 64 * 1024;
+    /// Deepest nesting of a row's metadata; the object itself is the first level.
+    pub const MAX_METADATA_DEPTH: usize = 100;
     /// Longest text of a row, in bytes of UTF-8.
     pub const MAX_TEXT_BYTES: usize = 4 * 1024 * 1024;
     /// Most rows of one frame. A larger commit is several frames.

@@ -1,7 +1,9 @@
 //! The harness: a simulated disk, a model, damage, real processes.
 
 pub mod aftermath;
+pub mod anatomy;
 pub mod answers;
+pub mod attack;
 pub mod clock;
 pub mod damage;
 pub mod events;

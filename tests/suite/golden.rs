@@ -15,7 +15,9 @@ use siltstone::{Compression, Depth, Severity, Store, verify};
 
 /// Each with the disk that its operations leave, and whether its bytes are the same on every build: those that zstd
 /// compressed may change with its version.
-fn stores() -> Vec<(&'static str, fn() -> SimDisk, bool)> {
+type GoldenStore = (&'static str, fn() -> SimDisk, bool);
+
+fn stores() -> Vec<GoldenStore> {
     vec![
         ("basic", || fixture::basic(Compression::None), true),
         ("torn-tail", fixture::torn_tail, true),

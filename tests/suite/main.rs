@@ -1,5 +1,6 @@
 //! Each module is a promise.
 
+mod bit_flips;
 mod disk_errors;
 mod golden;
 mod harness_check;
@@ -7,3 +8,4 @@ mod linking;
 mod model;
 mod power_cut;
 mod reader;
+mod truncation;

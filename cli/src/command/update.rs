@@ -34,8 +34,9 @@ pub(crate) struct UpdateArgs {
     /// What turns text into vectors: builtin, or openai for any server that speaks its API
     #[arg(long, value_name = "NAME", help_heading = "Embedder")]
     pub(crate) embedder: Option<String>,
-    /// Address of the server, such as https://api.openai.com/v1
-    #[arg(long, value_name = "URL", help_heading = "Embedder")]
+    // A doc comment with an address in it is no good documentation to rustdoc.
+    #[arg(long, value_name = "URL", help = "Address of the server, such as https://api.openai.com/v1")]
+    #[arg(help_heading = "Embedder")]
     pub(crate) base_url: Option<String>,
     /// Model that the server is asked for
     #[arg(long, value_name = "NAME", help_heading = "Embedder")]

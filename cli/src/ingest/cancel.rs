@@ -21,6 +21,7 @@ impl Cancel {
         Arc::clone(&self.0)
     }
 
+    #[cfg(test)]
     pub(crate) fn cancel(&self) {
         self.0.store(true, Ordering::SeqCst);
     }

@@ -58,6 +58,7 @@ shape! {
     "    \"documents\": {\"new\", \"changed\", \"unchanged\", \"published\", \"left\", \"removed\": n},"
     "    \"chunks\": {\"total\", \"embedded\", \"reused\": n}, \"tokens\": {\"estimated\", \"counted\": n},"
     "    \"requests\": n, \"failed\": [{\"file_path\", \"reason\": string}],"
+    "    \"replaced\": [{\"file_path\": string, \"places\": n}],    malformed places that became U+FFFD"
     "    \"skipped\": [{\"path\": path, \"reason\": string, \"problem\": bool}],"
     "    \"held_back\": string|null, \"stopped\": string|null, \"seconds\": number"
     "  }]"

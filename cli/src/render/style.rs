@@ -17,11 +17,6 @@ impl Style {
         Style { colours: allowed() && std::io::stderr().is_terminal() }
     }
 
-    #[cfg(test)]
-    pub(crate) fn plain() -> Style {
-        Style { colours: false }
-    }
-
     pub(crate) fn bold(self, text: &str) -> String {
         self.paint("1", text)
     }

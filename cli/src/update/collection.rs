@@ -60,7 +60,9 @@ impl Run<'_> {
         if !exists && scan.documents.is_empty() {
             if scan.state != RootState::Listed {
                 ended.held_back = Some(match &scan.state {
-                    RootState::Unreadable { message } => format!("{} cannot be listed: {message}", scan.root.display()),
+                    RootState::Unreadable { message } => {
+                        format!("{} cannot be listed: {message}", scan.root.display())
+                    }
                     RootState::Missing => format!("{} is not there", scan.root.display()),
                     _ => format!("{} has no documents", scan.root.display()),
                 });
@@ -82,7 +84,9 @@ impl Run<'_> {
         let view = writer.view()?;
         for damage in view.damage() {
             let path = damage.path.display();
-            self.context.notices.warning(&format!("{path} is damaged: {}; what it hit is embedded again", damage.flaw));
+            self.context
+                .notices
+                .warning(&format!("{path} is damaged: {}; what it hit is embedded again", damage.flaw));
         }
         let stored = Stored::read(&view)?;
         let mut staging = match is_paid(self.embedder.identity()) {
@@ -143,13 +147,17 @@ impl Run<'_> {
                     Looked::Work(_) if left_to_embed == 0 => ended.left += 1,
                     Looked::Work(job) => {
                         left_to_embed -= 1;
+                        if job.replaced > 0 {
+                            ended.replaced.push((job.document.id.clone(), job.replaced));
+                        }
                         match stored.documents.contains_key(&job.document.id) {
                             true => ended.changed += 1,
                             false => ended.new += 1,
                         }
                         ended.chunks += job.chunks.len() as u64;
-                        ended.estimated_tokens += job.chunks.iter().map(|chunk| chunk.tokens as u64).sum::<u64>();
-                        jobs.push(job);
+                        ended.estimated_tokens +=
+                            job.chunks.iter().map(|chunk| chunk.tokens as u64).sum::<u64>();
+                        jobs.push(*job);
                     }
                 }
             }
@@ -172,7 +180,8 @@ impl Run<'_> {
         ended: &mut Ended,
     ) -> Result<bool, CliError> {
         vectors::reuse(&mut jobs, stored, view, staging.as_ref(), &mut ended.spent)?;
-        ended.stopped = vectors::embed(&mut jobs, self.embedder, staging, &self.context.cancel, &mut ended.spent)?;
+        ended.stopped =
+            vectors::embed(&mut jobs, self.embedder, staging, &self.context.cancel, &mut ended.spent)?;
         for job in &jobs {
             if job.is_complete() {
                 put(job, stored, writer)?;
@@ -254,7 +263,8 @@ fn put(job: &Job, stored: &Stored, writer: &mut Writer) -> Result<(), CliError> 
 
 /// Removes the rows of documents that are gone, in one commit.
 fn remove(documents: &[String], stored: &Stored, writer: &mut Writer) -> Result<(), CliError> {
-    for key in documents.iter().filter_map(|id| stored.documents.get(id)).flat_map(|document| &document.keys) {
+    for key in documents.iter().filter_map(|id| stored.documents.get(id)).flat_map(|document| &document.keys)
+    {
         writer.delete(key)?;
     }
     writer.commit()?;

@@ -12,7 +12,13 @@ pub(super) struct Verdict {
 }
 
 /// Decides about the stored documents that are `gone`.
-pub(super) fn judge(scan: &Scan, gone: Vec<String>, stored: usize, most_share: f64, allowed: bool) -> Verdict {
+pub(super) fn judge(
+    scan: &Scan,
+    gone: Vec<String>,
+    stored: usize,
+    most_share: f64,
+    allowed: bool,
+) -> Verdict {
     let root = scan.root.display();
     let held = |reason: String| Verdict { remove: Vec::new(), held_back: Some(reason) };
     match &scan.state {

@@ -17,7 +17,7 @@ pub(super) enum Looked {
     /// It cannot be used.
     Unusable(Reason),
     /// It must be embedded.
-    Work(Job),
+    Work(Box<Job>),
 }
 
 /// A document that is new or has changed.
@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) document: Document,
     hash: String,
     size_bytes: u64,
+    /// Malformed places of the file that were replaced.
+    pub(super) replaced: usize,
     pub(super) chunks: Vec<Chunk>,
     pub(super) hashes: Vec<String>,
     /// One a chunk, once it is known.
@@ -50,8 +52,17 @@ pub(super) fn look(document: &Document, stored: &Stored, limit_bytes: u64, limit
     }
     let hashes = chunks.iter().map(Chunk::hash).collect();
     let vectors = vec![None; chunks.len()];
-    let (document, size_bytes) = (document.clone(), loaded.size_bytes);
-    Looked::Work(Job { document, hash, size_bytes, chunks, hashes, vectors, refused: None })
+    let (document, size_bytes, replaced) = (document.clone(), loaded.size_bytes, loaded.replaced);
+    Looked::Work(Box::new(Job {
+        document,
+        hash,
+        size_bytes,
+        replaced,
+        chunks,
+        hashes,
+        vectors,
+        refused: None,
+    }))
 }
 
 impl Job {

@@ -49,7 +49,10 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
             (_, true) => Split::Never,
             _ => Split::Auto,
         },
-        known_roots: known.values().flat_map(|roots| roots.roots.iter().map(|root| root.path.clone())).collect(),
+        known_roots: known
+            .values()
+            .flat_map(|roots| roots.roots.iter().map(|root| root.path.clone()))
+            .collect(),
         ..settings.source_rules()
     };
     let planned = plan_sources(&args.paths, &rules)?;
@@ -65,7 +68,8 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
             report.interrupted = true;
             break;
         }
-        let run = Run { source, context, args, identity: &identity, embedder: &*embedder, progress: &progress };
+        let run =
+            Run { source, context, args, identity: &identity, embedder: &*embedder, progress: &progress };
         let ended = match &store {
             Some(store) => run.update(store),
             None => run.plan_only(),
@@ -123,4 +127,3 @@ fn finish(store: &Store, report: &mut Report) -> Result<(), CliError> {
         }
     })
 }
-

@@ -60,7 +60,8 @@ impl Progress {
     pub(super) fn advance(&self, files: u64, ended: &Ended) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += files;
-        let message = format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
+        let message =
+            format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
         if let Some(bar) = &self.bar {
             bar.set_position(state.done);
             bar.set_message(message);

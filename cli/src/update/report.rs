@@ -37,6 +37,8 @@ pub(super) struct Ended {
     pub(super) skipped: Vec<(String, Reason)>,
     /// Stored documents whose files have nothing to embed any more.
     pub(super) emptied: Vec<String>,
+    /// Documents that are not quite UTF-8, and how many places of each were replaced.
+    pub(super) replaced: Vec<(String, usize)>,
     pub(super) chunks: u64,
     pub(super) estimated_tokens: u64,
     pub(super) spent: Spent,
@@ -93,7 +95,8 @@ impl Report {
     }
 
     pub(super) fn skipped(&mut self, skipped: &[Skipped]) {
-        self.outside.extend(skipped.iter().map(|one| (one.path.display().to_string(), one.reason.to_string())));
+        self.outside
+            .extend(skipped.iter().map(|one| (one.path.display().to_string(), one.reason.to_string())));
     }
 
     pub(super) fn add(&mut self, source: &Source, ended: Result<Ended, CliError>) {
@@ -147,7 +150,9 @@ impl Report {
             }
         }
         if self.interrupted {
-            context.notices.warning("interrupted: everything that was committed is kept; run the command again to go on");
+            context.notices.warning(
+                "interrupted: everything that was committed is kept; run the command again to go on",
+            );
         }
         Ok(())
     }
@@ -186,6 +191,11 @@ impl Report {
         if problems > EXAMPLES {
             notices.warning(&format!("and {} more; --json lists all", problems - EXAMPLES));
         }
+        for (path, places) in ended.replaced.iter().take(EXAMPLES) {
+            notices.warning(&format!(
+                "{path} is not quite UTF-8: {places} places of it were replaced by U+FFFD"
+            ));
+        }
         for (path, reason) in ended.failed.iter().take(EXAMPLES) {
             notices.warning(&format!("not embedded {path}: {reason}; what was stored of it stays"));
         }
@@ -196,11 +206,17 @@ impl Report {
             notices.warning(&format!("{}: {reason}", line.collection));
         }
         if ended.left > 0 {
-            notices.notice(&format!("{} left for the next run, as MAX_FILES_TO_EMBED says", counted(ended.left, "document", "documents")));
+            notices.notice(&format!(
+                "{} left for the next run, as MAX_FILES_TO_EMBED says",
+                counted(ended.left, "document", "documents")
+            ));
         }
         if let Some(error) = ended.stopped.as_ref().filter(|error| **error != EmbedError::Cancelled) {
             notices.warning(&format!("{}: stopped: {error}", line.collection));
-            notices.notice(&format!("  next: {}; then run the command again: what was paid for is kept", error.next_step()));
+            notices.notice(&format!(
+                "  next: {}; then run the command again: what was paid for is kept",
+                error.next_step()
+            ));
         }
         Ok(())
     }
@@ -226,15 +242,20 @@ fn line_json(line: &Line) -> Value {
         "root": line.root.display().to_string(),
     });
     let rest = match &line.ended {
-        Err(error) => json!({ "error": error.message, "next_step": error.next_step, "exit": error.exit.code() }),
+        Err(error) => {
+            json!({ "error": error.message, "next_step": error.next_step, "exit": error.exit.code() })
+        }
         Ok(ended) => {
             let skipped: Vec<Value> = ended
                 .skipped
                 .iter()
                 .map(|(path, reason)| json!({ "path": path, "reason": reason.to_string(), "problem": reason.is_problem() }))
                 .collect();
-            let failed: Vec<Value> =
-                ended.failed.iter().map(|(path, reason)| json!({ "file_path": path, "reason": reason })).collect();
+            let failed: Vec<Value> = ended
+                .failed
+                .iter()
+                .map(|(path, reason)| json!({ "file_path": path, "reason": reason }))
+                .collect();
             json!({
                 "documents": {
                     "new": ended.new, "changed": ended.changed, "unchanged": ended.unchanged,
@@ -244,6 +265,7 @@ fn line_json(line: &Line) -> Value {
                 "tokens": { "estimated": ended.estimated_tokens, "counted": ended.spent.tokens },
                 "requests": ended.spent.requests,
                 "failed": failed,
+                "replaced": ended.replaced.iter().map(|(path, places)| json!({ "file_path": path, "places": places })).collect::<Vec<_>>(),
                 "skipped": skipped,
                 "held_back": ended.held_back,
                 "stopped": ended.stopped.as_ref().map(ToString::to_string),

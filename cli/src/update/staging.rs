@@ -23,7 +23,11 @@ pub(super) fn is_paid(identity: &Identity) -> bool {
 
 impl<'s> Staging<'s> {
     /// The staging collection that belongs to a collection. Nothing is created yet.
-    pub(super) fn open(store: &'s Store, collection: &str, identity: &EmbeddingIdentity) -> Result<Self, CliError> {
+    pub(super) fn open(
+        store: &'s Store,
+        collection: &str,
+        identity: &EmbeddingIdentity,
+    ) -> Result<Self, CliError> {
         let mut name = format!(".staging.{collection}");
         if name.len() > siltstone::format::limits::MAX_NAME_BYTES {
             name = format!(".staging.{}", blake3::hash(collection.as_bytes()).to_hex());
@@ -56,7 +60,10 @@ impl<'s> Staging<'s> {
     }
 
     /// Makes vectors durable that were just paid for.
-    pub(super) fn keep<'v>(&mut self, vectors: impl Iterator<Item = (&'v str, &'v [f32])>) -> Result<(), CliError> {
+    pub(super) fn keep<'v>(
+        &mut self,
+        vectors: impl Iterator<Item = (&'v str, &'v [f32])>,
+    ) -> Result<(), CliError> {
         if self.writer.is_none() {
             let collection = match self.collection.take() {
                 Some(collection) => collection,

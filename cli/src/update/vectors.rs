@@ -117,7 +117,8 @@ pub(super) fn embed(
 
 /// Embeds on all processors.
 fn local(embedder: &dyn Embedder, texts: &[String], cancel: &Cancel) -> EmbedReply {
-    let replies: Vec<EmbedReply> = texts.par_chunks(LOCAL_BATCH).map(|texts| embedder.embed(texts, cancel)).collect();
+    let replies: Vec<EmbedReply> =
+        texts.par_chunks(LOCAL_BATCH).map(|texts| embedder.embed(texts, cancel)).collect();
     let mut all = EmbedReply::default();
     for reply in replies {
         all.outcomes.extend(reply.outcomes);

@@ -327,8 +327,8 @@ impl Writer {
         for part in self.sealed.iter().rev() {
             // A segment that was left alone for its damage does not keep anybody from writing.
             let is_frozen = part.segment.digest.is_none();
-            let rows = part.segment.find(key, &*self.shared.environment.disk, is_frozen)?;
-            if let Some(row) = rows.into_iter().rev().find(|row| part.live.contains(*row)) {
+            let disk = &*self.shared.environment.disk;
+            if let Some(row) = part.segment.find(key, &part.live, disk, is_frozen)? {
                 return Ok(Some((part.segment.place.segment, row)));
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use siltstone_format::Metric;
-use siltstone_format::limits::{MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_TEXT_BYTES};
+use siltstone_format::limits::{MAX_KEY_BYTES, MAX_METADATA_BYTES, MAX_METADATA_DEPTH, MAX_TEXT_BYTES};
 
 use crate::distance::check_vector;
 use crate::error::{Error, Result};
@@ -51,6 +51,10 @@ impl<'a> Record<'a> {
         }
         let squared_norm = check_vector(metric, self.vector)
             .map_err(|refused| Error::Vector { subject: self.key.to_owned(), refused })?;
+        if !self.metadata.values().all(|value| is_shallow(value, MAX_METADATA_DEPTH - 1)) {
+            let reason = format!("{:?}: nested deeper than {MAX_METADATA_DEPTH} levels", self.key);
+            return Err(Error::invalid("metadata", reason));
+        }
         let metadata = match self.metadata.is_empty() {
             true => Vec::new(),
             false => serde_json::to_vec(&self.metadata).map_err(|error| Error::invalid("metadata", error))?,
@@ -65,6 +69,15 @@ impl<'a> Record<'a> {
             return long("text", self.text.len(), MAX_TEXT_BYTES);
         }
         Ok(Checked { key: self.key, vector: self.vector, squared_norm, metadata, text: self.text })
+    }
+}
+
+/// Whether a value is nested at most `levels` deep.
+fn is_shallow(value: &Value, levels: usize) -> bool {
+    match value {
+        Value::Array(items) => levels > 0 && items.iter().all(|item| is_shallow(item, levels - 1)),
+        Value::Object(members) => levels > 0 && members.values().all(|item| is_shallow(item, levels - 1)),
+        _ => true,
     }
 }
 

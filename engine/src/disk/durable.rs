@@ -11,7 +11,9 @@ use crate::error::{Error, Result};
 /// Writes a file under a temporary name, makes it durable, gives it its name and makes that durable. Whoever looks sees
 /// the old content or the new, never a mixture, and after a power cut too. An old file of this name is replaced.
 pub(crate) fn publish(disk: &dyn Disk, directory: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    publish_with(disk, directory, name, |file, path| file.write_at(bytes, 0).map_err(Error::io("write", path)))
+    publish_with(disk, directory, name, |file, path| {
+        file.write_at(bytes, 0).map_err(Error::io("write", path))
+    })
 }
 
 /// As [`publish`], with a part of another file as content. Memory stays small however long it is.

@@ -43,17 +43,19 @@ pub(crate) fn check_frames(file: &dyn DiskFile, place: &SegmentPlace, listed: Li
             None
         }
     };
-    let mut at = HEADER_PAGE_BYTES;
+    // Where the frames so far end, while that is known.
+    let mut end = Some(HEADER_PAGE_BYTES);
     for entry in listed.frames {
-        if entry.offset != at {
+        if end != Some(entry.offset) {
             chain = None;
-            if !listed.has_gaps {
+            if let Some(at) = end.filter(|_| !listed.has_gaps) {
                 let (expected, found) = (format!("a frame at {at}"), format!("one at {}", entry.offset));
                 check.checked.flaws.push(Flaw::new("segment", "frames", at, 1, expected, found));
             }
         }
-        (at, chain) = check.frame(entry, chain)?;
+        (end, chain) = check.frame(entry, chain)?;
     }
+    let Some(at) = end else { return Ok(check.checked) };
     if at != listed.end && !listed.has_gaps {
         let (from, length) = (at.min(listed.end), at.abs_diff(listed.end));
         let expected = format!("frames up to {}", listed.end);
@@ -74,8 +76,8 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Reads every byte of one frame; returns where it ends and the chain digest there, if that is known.
-    fn frame(&mut self, entry: &FooterFrame, chain: Option<Digest>) -> Result<(u64, Option<Digest>)> {
+    /// Reads every byte of one frame; returns where it ends and the chain digest there, if these are known.
+    fn frame(&mut self, entry: &FooterFrame, chain: Option<Digest>) -> Result<(Option<u64>, Option<Digest>)> {
         let (path, seed) = (self.place.path(), self.place.seed());
         let length = self.file.len().map_err(Error::io("read", &path))?.saturating_sub(entry.offset);
         let head = read(self.file, &path, entry.offset, length.min(FrameHeader::BYTES as u64) as usize)?;
@@ -83,15 +85,15 @@ impl Check<'_> {
             Ok(header) if header.frame_bytes <= length.min(MAX_FRAME_BYTES) => header,
             Ok(header) => {
                 let flaw = Flaw::short("frame", entry.offset, header.frame_bytes, length);
-                return Ok(self.lost(entry, flaw, entry.offset));
+                return Ok(self.lost(entry, flaw));
             }
-            Err(flaw) => return Ok(self.lost(entry, flaw, entry.offset)),
+            Err(flaw) => return Ok(self.lost(entry, flaw)),
         };
         let end = entry.offset + header.frame_bytes;
         let bytes = read(self.file, &path, entry.offset, header.frame_bytes as usize)?;
         let frame = match Frame::with_header(&header, &bytes, self.place.dims, &seed, entry.offset) {
             Ok(frame) => frame,
-            Err(flaw) => return Ok(self.lost(entry, flaw, end)),
+            Err(flaw) => return Ok(self.lost(entry, flaw)),
         };
         let flaws = frame.flaws(&header);
         let sound = flaws.is_empty();
@@ -123,14 +125,14 @@ impl Check<'_> {
             Ok(trailer) => Some(trailer.chain),
             Err(_) => None,
         };
-        Ok((end, chain))
+        Ok((Some(end), chain))
     }
 
     /// A frame of which nothing can be checked.
-    fn lost(&mut self, entry: &FooterFrame, flaw: Flaw, end: u64) -> (u64, Option<Digest>) {
+    fn lost(&mut self, entry: &FooterFrame, flaw: Flaw) -> (Option<u64>, Option<Digest>) {
         self.kills.by_ref().take(entry.kills as usize).for_each(drop);
         self.checked.flaws.push(flaw);
-        (end, None)
+        (None, None)
     }
 
     /// Checks what the bytes of a sound frame mean: vectors that may be stored, norms that are theirs, metadata that is

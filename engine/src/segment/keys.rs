@@ -43,11 +43,6 @@ impl Lookup {
         Self { file: open_file(segment, disk), listed: OnceLock::new() }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_file(&self) -> bool {
-        self.file.is_some()
-    }
-
     /// The rows whose keys have this hash, rising. A damaged key may have it: that is an error, unless damage is passed
     /// over.
     pub(super) fn candidates(&self, segment: &Segment, hash: u64, skip_damage: bool) -> Result<Vec<u32>> {

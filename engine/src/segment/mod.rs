@@ -12,9 +12,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use siltstone_format::frame::{Frame, Geometry};
-use siltstone_format::layout::{FooterFrame, FooterKill};
+use siltstone_format::layout::{FooterFrame, FooterKill, FrameHeader, FrameTrailer};
 use siltstone_format::{Digest, Flaw, Seed};
 
+use crate::bitmap::Bitmap;
 use crate::disk::Map;
 use crate::error::{Error, Result};
 
@@ -141,26 +142,27 @@ impl Segment {
         }
     }
 
-    /// The rows whose key is `key`, rising: the last live one is the newest. Where a damaged key might be this one, that is
-    /// an error, unless damage is passed over.
+    /// The live row whose key is `key`; the newest, should there be several. Where a damaged key might be this one, that
+    /// is an error, unless damage is passed over.
     pub(crate) fn find(
         &self,
         key: &str,
+        live: &Bitmap,
         disk: &dyn crate::disk::Disk,
         skip_damage: bool,
-    ) -> Result<Vec<u32>> {
+    ) -> Result<Option<u32>> {
         let hash = siltstone_format::checksum::key_hash(key);
-        let mut rows = Vec::new();
         let lookup = self.keys.get_or_init(|| keys::Lookup::open(self, disk));
-        for row in lookup.candidates(self, hash, skip_damage)? {
+        let candidates = lookup.candidates(self, hash, skip_damage)?;
+        for row in candidates.into_iter().rev().filter(|row| live.contains(*row)) {
             match self.key(row) {
-                Ok(found) if found == key => rows.push(row),
+                Ok(found) if found == key => return Ok(Some(row)),
                 Ok(_) => {}
                 Err(error) if skip_damage && error.is_damage() => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(rows)
+        Ok(None)
     }
 
     /// Reads every byte of the segment from its file: everything that is wrong with it.
@@ -172,18 +174,25 @@ impl Segment {
         Ok(check::check_frames(&*file, &self.place, listed)?.flaws)
     }
 
-    /// The chain digest before a frame, from its header.
-    pub(crate) fn previous_chain(&self, number: usize) -> Result<Digest> {
-        let entry = self.frames.get(number).ok_or_else(|| self.no_such_frame(number))?;
-        let bytes = self.map.get(entry.offset as usize..).unwrap_or_default();
-        let (_, header) = Frame::new(bytes, self.place.dims, &self.seed, entry.offset)
-            .map_err(|flaw| self.damaged(flaw))?;
-        Ok(header.previous_chain)
+    /// Where a frame ends, and the chain digest there: from its own trailer, or else from what follows it.
+    pub(crate) fn end_of_frame(&self, number: usize) -> Result<(u64, Digest)> {
+        let (header, trailer) = self.ends_of_frame(number)?;
+        let end = self.frames.get(number).map_or(0, |entry| entry.offset) + header.frame_bytes;
+        let chain = match (trailer, self.frames.get(number + 1)) {
+            (Ok(trailer), _) => trailer.chain,
+            (Err(_), None) if self.end == end => self.chain,
+            (Err(_), Some(next)) if next.offset == end => self.ends_of_frame(number + 1)?.0.previous_chain,
+            (Err(flaw), _) => return Err(self.damaged(flaw)),
+        };
+        Ok((end, chain))
     }
 
-    /// Whether the key index file serves this segment's lookups.
-    #[cfg(test)]
-    pub(crate) fn uses_index_file(&self, disk: &dyn crate::disk::Disk) -> bool {
-        self.keys.get_or_init(|| keys::Lookup::open(self, disk)).is_file()
+    fn ends_of_frame(&self, number: usize) -> Result<(FrameHeader, Result<FrameTrailer, Flaw>)> {
+        let entry = self.frames.get(number).ok_or_else(|| self.no_such_frame(number))?;
+        let bytes = self.map.get(entry.offset as usize..).unwrap_or_default();
+        let (frame, header) = Frame::new(bytes, self.place.dims, &self.seed, entry.offset)
+            .map_err(|flaw| self.damaged(flaw))?;
+        let trailer = frame.trailer(&header);
+        Ok((header, trailer))
     }
 }

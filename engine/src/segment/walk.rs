@@ -175,7 +175,7 @@ impl Walk {
         let gap = |from: u64, to: u64, flaw: &mut Option<Flaw>| {
             let found = "no frame that can be read";
             let lost = || Flaw::new("segment", "frames", from, to - from, "frames of durable commits", found);
-            let flaw = match flaw.take() {
+            match flaw.take() {
                 Some(first) if (from..to).contains(&first.offset) => {
                     Flaw { length: first.length.max(to - first.offset), ..first }
                 }
@@ -183,8 +183,7 @@ impl Walk {
                     *flaw = other;
                     lost()
                 }
-            };
-            flaw
+            }
         };
         let mut gaps = Vec::new();
         while let Some((found, header)) = reader.find_header(at, |header| self.precedes(header))? {

@@ -199,14 +199,10 @@ fn check_snapshot(shared: &Shared, snapshot: &Snapshot, segments: &[Arc<Segment>
             return wrong("no such segment".into());
         };
         let count = segment.frames.partition_point(|frame| frame.commit <= entry.last_commit);
-        let end = segment.frames.get(count).map_or(segment.end, |next| next.offset);
-        let chain = match count == segment.frames.len() {
-            true => Ok(segment.chain),
-            false => segment.previous_chain(count),
-        };
-        match chain {
-            Ok(chain) if end == entry.end_bytes && chain == entry.chain => {}
-            Ok(_) => return wrong(format!("another digest, or an end at byte {end}")),
+        let Some(last) = count.checked_sub(1) else { return wrong("no frame of it".into()) };
+        match segment.end_of_frame(last) {
+            Ok(found) if found == (entry.end_bytes, entry.chain) => {}
+            Ok((end, _)) => return wrong(format!("another digest, or an end at byte {end}")),
             Err(error) => return Some(error),
         }
     }

@@ -230,8 +230,7 @@ impl View {
     fn place_of(&self, key: &str) -> Result<Option<(u32, u32)>> {
         let disk = &*self.shared.environment.disk;
         for (at, part) in (0u32..).zip(&self.parts).collect::<Vec<_>>().into_iter().rev() {
-            let rows = part.segment.find(key, disk, self.on_damage == OnDamage::Skip)?;
-            if let Some(row) = rows.into_iter().rev().find(|row| part.live.contains(*row)) {
+            if let Some(row) = part.segment.find(key, &part.live, disk, self.on_damage == OnDamage::Skip)? {
                 return Ok(Some((at, row)));
             }
         }

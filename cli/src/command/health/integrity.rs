@@ -100,7 +100,10 @@ fn component(context: &Context, report: &Report, deep: bool) -> Component {
             bytes(report.bytes),
             counted(report.rows, "row", "rows")
         ),
-        false => format!("structure and headers of {} read", counted(report.files, "file", "files")),
+        false => format!(
+            "structure and headers of {} read; --deep-scan reads every byte",
+            counted(report.files, "file", "files")
+        ),
     };
     let found = match numbers {
         [0, 0, 0] => "all good".to_owned(),

@@ -158,11 +158,7 @@ fn random_damage_never_panics_and_frames_after_it_are_found() {
 fn after_damage_the_next_good_frame_is_found_and_a_lost_header_page_hides_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let (directory, files) = files(scratch.path());
-    let path = files
-        .iter()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "seg"))
-        .next_back()
-        .unwrap();
+    let path = files.iter().rfind(|path| path.extension().is_some_and(|ending| ending == "seg")).unwrap();
     let good = std::fs::read(path).unwrap();
     let frames =
         |bytes: &[u8], place| parts(path, bytes, place).iter().filter(|part| part.what == "frame").count();

@@ -82,19 +82,6 @@ pub(crate) enum EmbedError {
 }
 
 impl EmbedError {
-    /// Whether the same call may succeed later, with nothing changed.
-    pub(crate) fn is_temporary(&self) -> bool {
-        matches!(
-            self,
-            EmbedError::RateLimited { .. }
-                | EmbedError::Server { .. }
-                | EmbedError::Timeout { .. }
-                | EmbedError::Connection { .. }
-                | EmbedError::Malformed { .. }
-                | EmbedError::Cancelled
-        )
-    }
-
     /// What to do next.
     pub(crate) fn next_step(&self) -> &'static str {
         match self {

@@ -72,9 +72,6 @@ pub(crate) trait Embedder: Send + Sync {
     /// How many inputs to hand over at once. More are accepted, and sent in several requests.
     fn max_inputs(&self) -> usize;
 
-    /// The longest input accepted, in estimated tokens.
-    fn max_tokens(&self) -> usize;
-
     /// Embeds `texts`. Blocks; returns soon after `cancel` is set.
     fn embed(&self, texts: &[String], cancel: &Cancel) -> EmbedReply;
 }

@@ -17,7 +17,7 @@ mod walk;
 
 pub(crate) use globs::{BadGlob, Globs};
 pub(crate) use kind::{Kind, Language};
-pub(crate) use load::{Loaded, load};
+pub(crate) use load::load;
 pub(crate) use skipped::{Reason, Skipped};
 pub(crate) use walk::{scan, walker};
 

@@ -52,10 +52,6 @@ impl Embedder for Builtin {
         256
     }
 
-    fn max_tokens(&self) -> usize {
-        usize::MAX
-    }
-
     fn embed(&self, texts: &[String], cancel: &Cancel) -> EmbedReply {
         let outcome = |text: &String| {
             if cancel.is_cancelled() { Outcome::NotTried } else { Outcome::Vector(self.vector(text)) }

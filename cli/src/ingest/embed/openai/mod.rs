@@ -173,10 +173,6 @@ impl Embedder for OpenAi {
         self.batch()
     }
 
-    fn max_tokens(&self) -> usize {
-        MOST_TOKENS_AN_INPUT
-    }
-
     fn embed(&self, texts: &[String], cancel: &Cancel) -> EmbedReply {
         let mut reply =
             EmbedReply { outcomes: vec![Outcome::NotTried; texts.len()], ..EmbedReply::default() };
