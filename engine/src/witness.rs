@@ -26,7 +26,7 @@ pub(crate) fn load(disk: &dyn Disk, directory: &Path, collection: &Id) -> Result
 
 /// The witness before the first commit.
 pub(crate) fn blank(collection: Id) -> WitnessSlot {
-    WitnessSlot { collection, sequence: 1, segment: 0, commit: 0, end_bytes: 0, chain: [0; 32] }
+    WitnessSlot { collection, sequence: 2, segment: 0, commit: 0, end_bytes: 0, chain: [0; 32] }
 }
 
 /// Writes a whole new witness file.

@@ -10,7 +10,7 @@ use crate::{Flaw, Id, Seed};
 pub struct Witness {
     /// The slot with the greatest sequence.
     pub latest: Option<WitnessSlot>,
-    /// Slots that are neither good nor blank.
+    /// Slots that are not good.
     pub flaws: Vec<Flaw>,
 }
 
@@ -24,8 +24,8 @@ pub fn slot_offset(sequence: u64) -> u64 {
     if sequence.is_multiple_of(2) { 0 } else { WitnessSlot::BYTES as u64 }
 }
 
-/// Reads both slots. A blank slot (all zeros) was never written and is no flaw. An ordinary power cut leaves each slot
-/// old or new, because it is one sector: any other content is damage.
+/// Reads both slots. A witness is made with both, and an ordinary power cut leaves each of them old or new, because it is
+/// one sector: any other content is damage, zeros too.
 pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
     let mut witness = Witness { latest: None, flaws: Vec::new() };
     if bytes.len() as u64 != WITNESS_BYTES {
@@ -42,9 +42,6 @@ pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
     }
     for (place, slot) in bytes.chunks(WitnessSlot::BYTES).take(2).enumerate() {
         let offset = (place * WitnessSlot::BYTES) as u64;
-        if slot.len() == WitnessSlot::BYTES && slot.iter().all(|&byte| byte == 0) {
-            continue;
-        }
         match WitnessSlot::decode(slot, &seed(collection), offset) {
             Ok(slot)
                 if slot_offset(slot.sequence) != offset
@@ -71,26 +68,14 @@ pub fn decode(bytes: &[u8], collection: &Id) -> Witness {
             Err(flaw) => witness.flaws.push(flaw),
         }
     }
-    if witness.latest.is_none() && witness.flaws.is_empty() {
-        witness.flaws.push(Flaw::new(
-            "witness",
-            "slots",
-            0,
-            WITNESS_BYTES,
-            "a slot that was written",
-            "blank slots",
-        ));
-    }
     witness
 }
 
-/// The bytes of a new witness file whose only slot is `slot`.
+/// The bytes of a new witness file that says what `slot` says, whose sequence is at least 2: the other slot says the
+/// same with the sequence before, so that a slot never holds nothing.
 pub fn encode_new(slot: &WitnessSlot) -> Vec<u8> {
-    let offset = slot_offset(slot.sequence);
-    let mut bytes = vec![0; WITNESS_BYTES as usize];
-    let encoded = slot.encode(&seed(&slot.collection), offset);
-    for (to, from) in bytes.iter_mut().skip(offset as usize).zip(encoded) {
-        *to = from;
-    }
-    bytes
+    let mut slots = [slot.clone(), WitnessSlot { sequence: slot.sequence.saturating_sub(1), ..slot.clone() }];
+    slots.sort_by_key(|slot| slot_offset(slot.sequence));
+    let encoded = slots.iter().map(|slot| slot.encode(&seed(&slot.collection), slot_offset(slot.sequence)));
+    encoded.flatten().collect()
 }

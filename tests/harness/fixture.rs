@@ -82,7 +82,7 @@ fn chunk(index: u64, kind: &str) -> Value {
 pub fn basic(compression: Compression) -> SimDisk {
     let disk = SimDisk::new();
     let store = Store::create_in(environment(&disk), STORE).unwrap();
-    guide(&store, compression);
+    guide(&store, "guide", compression);
 
     let notes = store.create_collection("notes", identity(3, Metric::Dot)).unwrap();
     let mut writer = notes.writer_with(options(compression)).unwrap();
@@ -93,8 +93,33 @@ pub fn basic(compression: Compression) -> SimDisk {
     disk
 }
 
-fn guide(store: &Store, compression: Compression) {
-    let collection = store.create_collection("guide", identity(4, Metric::Cosine)).unwrap();
+/// [`basic`] with a third collection, `twin`, whose files have the lengths of those of `guide`, piece by piece, and the
+/// same rows: whatever is exchanged between them fits.
+pub fn twins() -> SimDisk {
+    let disk = basic(Compression::None);
+    guide(&open(&disk).unwrap(), "twin", Compression::None);
+    disk
+}
+
+/// Commits to a collection like `guide`, seals, and commits again. What is written depends on `edition`, how long it is
+/// does not: two editions of one store are two histories that fit each other's places.
+pub fn go_on(disk: &SimDisk, collection: &str, edition: u64) {
+    let collection = open(disk).unwrap().collection(collection).unwrap();
+    let mut writer = collection.writer_with(options(Compression::None)).unwrap();
+    for commit in 0..3 {
+        for i in 0..2 {
+            let text = format!("Edition {edition} of chapter {i}, commit {commit}.");
+            put(&mut writer, 4, &format!("intro#{i}"), edition + i, chunk(i, "intro"), &text);
+        }
+        writer.commit().unwrap();
+    }
+    writer.seal().unwrap();
+    put(&mut writer, 4, "last", edition, chunk(9, "last"), "The end.");
+    writer.commit().unwrap();
+}
+
+fn guide(store: &Store, name: &str, compression: Compression) {
+    let collection = store.create_collection(name, identity(4, Metric::Cosine)).unwrap();
     let mut writer = collection.writer_with(options(compression)).unwrap();
     for i in 0..6 {
         let text = format!("Chapter {i}: what is written here is read again.");

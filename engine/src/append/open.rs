@@ -18,7 +18,7 @@ use crate::disk::{DiskFile, Mode, durable};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::segment::create::{Continues, create};
-use crate::segment::{OpenFile, Stop};
+use crate::segment::{OpenFile, Reach, Stop};
 use crate::view::{At, OnDamage};
 use crate::witness::WitnessFile;
 use crate::{catalogue, lock, manifest, sweep, view, witness};
@@ -62,7 +62,7 @@ impl Writer {
         };
         let mut damage = Vec::new();
         let slot = witness.latest.as_ref();
-        let parts = view::open_parts(shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
+        let parts = view::open_parts(shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
         if let Some(found) = damage.iter().find(|found| !may_write_beside(&manifest, found)) {
             return Err(Error::flaw(&found.path, found.flaw.clone()));
         }
@@ -146,7 +146,7 @@ fn open_tail(
         return Err(newer(&path, "segment header", state.features_read_only));
     }
     let slot = witness.latest.as_ref();
-    match state.walk.advance(&*file, &state.place, slot, u64::MAX)? {
+    match state.walk.advance(&*file, &state.place, &Reach::of_open(witness))? {
         Stop::End => {}
         Stop::Tear { file_bytes } => cut(shared, &*file, &path, state.walk.end, file_bytes)?,
         Stop::Damage => {
@@ -188,7 +188,7 @@ fn freeze(shared: &Shared, manifest: &mut Manifest, damaged: &OpenFile) -> Resul
     let created = create(&*environment.disk, place, &identity, continues, environment.clock.now_ms());
     let (file, state) = created?;
     for entry in next.segments.iter_mut().filter(|entry| entry.segment == number) {
-        let (end_bytes, last_commit, chain) = (walk.end, walk.last_commit, walk.chain);
+        let (end_bytes, last_commit, chain) = (walk.end, walk.greatest_commit, walk.chain);
         entry.state = SegmentState::Frozen { end_bytes, last_commit, chain };
     }
     next.segments.push(SegmentEntry { segment: number_of_new, state: SegmentState::Open });
@@ -255,13 +255,13 @@ fn confirm_witness(
         Some(slot) if found.flaws.is_empty() => slot.clone(),
         slot => {
             let sequence = slot.as_ref().map_or(0, |slot| slot.sequence) + 2;
-            let blank = WitnessSlot { sequence, ..slot.clone().unwrap_or_else(|| witness::blank(shared.id)) };
-            witness::create(disk, &shared.directory, &blank)?;
+            let made = WitnessSlot { sequence, ..slot.clone().unwrap_or_else(|| witness::blank(shared.id)) };
+            witness::create(disk, &shared.directory, &made)?;
             for flaw in &found.flaws {
                 let event = Event::WitnessRewritten { path: path.clone(), flaw: flaw.clone() };
                 shared.environment.observer.event(&event);
             }
-            blank
+            made
         }
     };
     let mut witness = WitnessFile::open(disk, &shared.directory, slot)?;

@@ -15,6 +15,7 @@ use siltstone_format::catalogue::CatalogueEntry;
 use siltstone_format::checksum::{from_hex, to_hex};
 use siltstone_format::manifest::{Manifest, SegmentState};
 use siltstone_format::names::{COLLECTIONS_DIR, FileKind, WITNESS_FILE, check_name, is_hidden};
+use siltstone_format::witness::Witness;
 
 use crate::append::Record;
 use crate::collection::Shared;
@@ -116,8 +117,7 @@ fn one(
     let name = free_name(known.map_or(&manifest.name, |entry| &entry.name), &id, taken);
     let shared = Arc::new(Shared::new(environment, from, &manifest, &name));
     let before = damage.len();
-    let slot = witness.latest.as_ref();
-    let parts = open_parts(&shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
+    let parts = open_parts(&shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
     let frozen =
         |entry: &siltstone_format::manifest::SegmentEntry| matches!(entry.state, SegmentState::Frozen { .. });
     let mut broken = damage.len() > before || manifest.segments.iter().any(frozen);
@@ -134,7 +134,7 @@ fn one(
     let rows = match broken {
         false => {
             let manifest = Manifest { name: name.clone(), ..manifest };
-            copy_files(environment, &shared, store, manifest, &view, &mut damage)?;
+            copy_files(environment, &shared, store, manifest, (&view, &witness), &mut damage)?;
             view.len()
         }
         true => {
@@ -171,7 +171,7 @@ fn copy_files(
     shared: &Arc<Shared>,
     store: &Store,
     mut manifest: Manifest,
-    view: &crate::view::View,
+    (view, witness): (&crate::view::View, &Witness),
     damage: &mut Vec<Damage>,
 ) -> Result<()> {
     let disk = &*environment.disk;
@@ -212,7 +212,7 @@ fn copy_files(
             }
             snapshot => snapshot?,
         };
-        open_parts(shared, &manifest, None, At::Snapshot(&snapshot), OnDamage::Skip, damage)?;
+        open_parts(shared, &manifest, witness, At::Snapshot(&snapshot), OnDamage::Skip, damage)?;
         if damage.len() > before {
             continue;
         }

@@ -21,8 +21,8 @@ use crate::error::{Error, Result};
 
 pub(crate) use keys::write_index;
 pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed};
-pub(crate) use salvage::{promised, salvage_sealed};
-pub(crate) use walk::{Stop, Walk};
+pub(crate) use salvage::salvage_sealed;
+pub(crate) use walk::{Reach, Stop, Walk};
 
 /// A segment as readers see it: its bytes as memory and where its frames lie in them. What counts in a given moment is
 /// the view's business.
@@ -115,6 +115,13 @@ impl Segment {
                 )));
             }
             frame.check_index().map_err(|flaw| self.damaged(flaw))?;
+            if self.is_contradicted(number) && !self.is_contradicted(number + 1) {
+                let (expected, found) = ("the digest that what follows names", "another digest");
+                let length = header.frame_bytes;
+                return Err(self.damaged(Flaw::new(
+                    "frame", "chain", entry.offset, length, expected, found,
+                )));
+            }
             if let Some(checked) = checked {
                 checked.store(true, Ordering::Relaxed);
             }
@@ -185,6 +192,20 @@ impl Segment {
             (Err(flaw), _) => return Err(self.damaged(flaw)),
         };
         Ok((end, chain))
+    }
+
+    /// Whether what follows a frame was written after another one: an old version of the frame is back. Only what is good
+    /// by itself is a witness.
+    fn is_contradicted(&self, number: usize) -> bool {
+        let Ok((header, Ok(trailer))) = self.ends_of_frame(number) else { return false };
+        let end = self.frames.get(number).map_or(0, |entry| entry.offset) + header.frame_bytes;
+        match self.frames.get(number + 1) {
+            Some(next) if next.offset == end => {
+                self.ends_of_frame(number + 1).is_ok_and(|(next, _)| next.previous_chain != trailer.chain)
+            }
+            Some(_) => false,
+            None => self.end == end && self.chain != trailer.chain,
+        }
     }
 
     fn ends_of_frame(&self, number: usize) -> Result<(FrameHeader, Result<FrameTrailer, Flaw>)> {

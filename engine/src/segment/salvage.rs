@@ -1,10 +1,9 @@
 //! What can still be read of a sealed segment that cannot be opened as promised.
 
 use siltstone_format::Flaw;
-use siltstone_format::layout::WitnessSlot;
 
 use super::open::{by_footer, read_header};
-use super::{OpenFile, Promise, Segment, SegmentPlace};
+use super::{OpenFile, Promise, Reach, Segment, SegmentPlace};
 use crate::disk::{Disk, Mode};
 use crate::error::{Error, Result};
 
@@ -29,17 +28,11 @@ pub(crate) fn salvage_sealed(
         _ => {}
     }
     let mut open = OpenFile::start_despite_damage(&*file, place.clone())?;
-    let everything = promised(&place, promise.last_commit, promise.bytes, [0; 32]);
-    open.walk.advance(&*file, &place, Some(&everything), u64::MAX)?;
+    let everything = Reach::promised(&place, promise.last_commit, promise.bytes, [0; 32]);
+    open.walk.advance(&*file, &place, &everything)?;
     // What follows the last frame is the footer, and that its bytes are no frame is no news.
     let end = open.walk.end;
     let gaps = open.walk.gaps.iter().filter(|gap| gap.offset < end && gap.structure != "segment header");
     let gaps = gaps.cloned().collect();
     Ok((open.segment(&*file)?, gaps))
-}
-
-/// A promise about a segment, in the form in which the witness makes them.
-pub(crate) fn promised(place: &SegmentPlace, commit: u64, end_bytes: u64, chain: [u8; 32]) -> WitnessSlot {
-    let (collection, segment) = (place.collection, place.segment);
-    WitnessSlot { collection, sequence: 1, segment, commit, end_bytes, chain }
 }

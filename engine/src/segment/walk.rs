@@ -8,11 +8,38 @@ use siltstone_format::frame::{Frame, Geometry, check_trailer};
 use siltstone_format::header::HeaderPage;
 use siltstone_format::layout::{FooterFrame, FooterKill, FrameHeader, FrameTrailer, Kill, WitnessSlot};
 use siltstone_format::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES, MAX_SEGMENT_FRAMES};
+use siltstone_format::witness::Witness;
 use siltstone_format::{Digest, Flaw};
 
 use super::open::{SegmentPlace, read};
 use crate::disk::DiskFile;
 use crate::error::{Error, Result};
+
+/// What is known beforehand about how far a segment reaches.
+#[derive(Debug, Clone)]
+pub(crate) struct Reach {
+    /// The last commit that was durable.
+    pub(crate) promise: Option<WitnessSlot>,
+    /// What lies beyond does not count, in bytes.
+    pub(crate) limit: u64,
+    /// Whether bytes after the last whole commit can be what an interruption left.
+    pub(crate) may_be_torn: bool,
+}
+
+impl Reach {
+    /// Of an open segment. A witness that is damaged or missing is not what a power cut leaves, and cannot tell that a
+    /// tail was never committed.
+    pub(crate) fn of_open(witness: &Witness) -> Self {
+        Self { promise: witness.latest.clone(), limit: u64::MAX, may_be_torn: witness.flaws.is_empty() }
+    }
+
+    /// Of a segment of which the manifest says where it ends, and with which digest; zeros when that is not known.
+    pub(crate) fn promised(place: &SegmentPlace, commit: u64, end_bytes: u64, chain: Digest) -> Self {
+        let (collection, segment) = (place.collection, place.segment);
+        let promise = WitnessSlot { collection, sequence: 1, segment, commit, end_bytes, chain };
+        Self { promise: Some(promise), limit: end_bytes, may_be_torn: false }
+    }
+}
 
 /// Why a walk ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,8 +118,7 @@ impl Walk {
         }
     }
 
-    /// Goes on from where the walk ended, up to `limit` bytes. Frames that were promised to be there, by the witness or a
-    /// manifest, are only looked at from outside (header, trailer, kills); those after them are read and hashed in full.
+    /// Goes on from where the walk ended. Frames that were promised to be there are only looked at from outside (header, trailer, kills); those after them are read and hashed in full.
     ///
     /// Damage does not end the walk: frames after it are found by their headers, and of a frame whose header and index
     /// are good the rows can be read, each under its own checksum.
@@ -100,12 +126,11 @@ impl Walk {
         &mut self,
         file: &dyn DiskFile,
         place: &SegmentPlace,
-        promise: Option<&WitnessSlot>,
-        limit: u64,
+        reach: &Reach,
     ) -> Result<Stop> {
         let path = place.path();
-        let length = file.len().map_err(Error::io("read", &path))?.min(limit);
-        let witness = promise.filter(|slot| slot.segment == place.segment);
+        let length = file.len().map_err(Error::io("read", &path))?.min(reach.limit);
+        let witness = reach.promise.as_ref().filter(|slot| slot.segment == place.segment);
         let promised = witness.map_or(0, |slot| slot.end_bytes);
         self.greatest_commit = self.greatest_commit.max(witness.map_or(0, |slot| slot.commit));
         let reader = Reader { file, path: &path, place, length, promised, witness };
@@ -120,7 +145,17 @@ impl Walk {
                 true => reader.find_header(self.end, |header| header.commit >= self.last_commit + 2)?,
                 false => None,
             };
-            if later.is_none() && self.end >= promised {
+            let is_tail = later.is_none() && self.end >= promised;
+            if is_tail && self.gaps.is_empty() && self.end < length && !reach.may_be_torn {
+                // Without a witness nobody can say that this tail was not committed: whatever rows it has are shown.
+                let expected = "a whole commit, or an intact witness that tells that it never was one";
+                let (from, found) = (self.end, "other bytes");
+                let flaw = Flaw::new("segment", "tail", from, length - from, expected, found);
+                self.salvage(&reader, flaw, length)?;
+                self.note_later(&reader)?;
+                return Ok(Stop::Damage);
+            }
+            if is_tail {
                 return Ok(match (self.gaps.is_empty(), self.end < length) {
                     (false, _) => Stop::Damage,
                     (true, true) => Stop::Tear { file_bytes: length },
@@ -343,9 +378,8 @@ impl Reader<'_> {
                 Err(flaw) => return Ok(Err(flaw)),
             }
         }
-        if let Some(witness) = self.witness.filter(|slot| slot.end_bytes == end) {
-            let expected = (witness.commit, witness.chain);
-            if expected != (header.commit, trailer.chain) {
+        if let Some(witness) = self.promise_at(end) {
+            if witness.chain != trailer.chain {
                 let expected = format!("commit {} and its digest, as in the witness", witness.commit);
                 let found = format!("commit {} with another digest", header.commit);
                 return Ok(Err(Flaw::new("frame", "chain", at, header.frame_bytes, expected, found)));
@@ -353,6 +387,11 @@ impl Reader<'_> {
         }
         let kills = footer_kills(kills, header.commit);
         Ok(Ok(Good { chain: trailer.chain, kills, header }))
+    }
+
+    /// What is promised to end here. Where a promise has no digest, that is not known.
+    fn promise_at(&self, end: u64) -> Option<&WitnessSlot> {
+        self.witness.filter(|slot| slot.end_bytes == end && slot.chain != [0; 32])
     }
 
     /// The first place after `from` with a good frame header that `wanted` accepts.
@@ -390,6 +429,10 @@ impl Reader<'_> {
         let Ok(kills) = Frame::kills_of_index(index, &header, geometry, &seed, at) else { return Ok(None) };
         let trailer = bytes.get(geometry.trailer..).unwrap_or_default();
         let chain = match FrameTrailer::decode(trailer, &seed, at + geometry.trailer as u64) {
+            // An old version of the frame, with everything in it good.
+            Ok(trailer) if self.promise_at(at + header.frame_bytes).is_some_and(|slot| slot.chain != trailer.chain) => {
+                return Ok(None);
+            }
             Ok(trailer) => trailer.chain,
             Err(_) => digest(bytes.get(..geometry.trailer).unwrap_or_default()),
         };

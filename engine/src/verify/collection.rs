@@ -114,14 +114,13 @@ fn one_pass(
 
     // What the parts mean to each other.
     let mut damage = Vec::new();
-    let slot = witness.latest.as_ref();
-    let parts = open_parts(&shared, &manifest, slot, At::Now, OnDamage::Skip, &mut damage)?;
+    let parts = open_parts(&shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
     for found in &damage {
         collector.add(&found.path, Severity::Damage, found.flaw.clone());
     }
     for snapshot in &snapshots {
         let mut damage = Vec::new();
-        open_parts(&shared, &manifest, slot, At::Snapshot(snapshot), OnDamage::Skip, &mut damage)?;
+        open_parts(&shared, &manifest, &witness, At::Snapshot(snapshot), OnDamage::Skip, &mut damage)?;
         for found in damage {
             collector.add(&found.path, Severity::Damage, found.flaw);
         }

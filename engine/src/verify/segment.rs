@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::segment::check::{Listed, check_frames};
 use crate::segment::{OpenFile, Segment, Stop, open_sealed, salvage_sealed};
-use crate::view::{View, sealed_promise, walk_promise};
+use crate::view::{View, reach, sealed_promise};
 
 pub(super) fn verify(
     shared: &Arc<Shared>,
@@ -67,8 +67,7 @@ pub(super) fn verify(
             else {
                 return Ok(());
             };
-            let (promise, limit) = walk_promise(&entry.state, &place, witness.latest.as_ref());
-            let stop = open.walk.advance(&*file, &place, promise.as_ref(), limit)?;
+            let stop = open.walk.advance(&*file, &place, &reach(&entry.state, &place, witness))?;
             if let Stop::Tear { file_bytes } = stop {
                 let (from, bytes) = (open.walk.end, file_bytes - open.walk.end);
                 let found = "an interrupted commit; the next writer cuts it off and keeps it aside";

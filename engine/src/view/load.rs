@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use siltstone_format::Flaw;
-use siltstone_format::layout::WitnessSlot;
 use siltstone_format::manifest::{Manifest, SegmentState};
 use siltstone_format::snapshot::Snapshot;
+use siltstone_format::witness::Witness;
 
 use super::{Damage, OnDamage, Part, View};
 use crate::bitmap::Bitmap;
 use crate::collection::Shared;
 use crate::disk::Mode;
 use crate::error::{Error, Result};
-use crate::segment::{OpenFile, Segment, SegmentPlace, Stop, open_sealed, promised, salvage_sealed};
+use crate::segment::{OpenFile, Reach, Segment, SegmentPlace, Stop, open_sealed, salvage_sealed};
 use crate::{manifest, witness};
 
 /// Which moment.
@@ -54,7 +54,7 @@ fn try_load(shared: &Arc<Shared>, at: At<'_>, on_damage: OnDamage) -> Result<Vie
     let manifest = manifest::current(disk, &shared.directory, &shared.id)?;
     shared.check_manifest(&manifest)?;
     let mut damage = Vec::new();
-    let parts = open_parts(shared, &manifest, witness.latest.as_ref(), at, on_damage, &mut damage)?;
+    let parts = open_parts(shared, &manifest, &witness, at, on_damage, &mut damage)?;
     Ok(build(shared, parts, at, on_damage, damage))
 }
 
@@ -68,18 +68,13 @@ pub(crate) fn sealed_promise(state: &SegmentState) -> Option<crate::segment::Pro
     }
 }
 
-/// What is known of a segment that is not sealed: the last durable commit, from the witness or, once it is frozen, from
-/// the manifest; and how far it counts.
-pub(crate) fn walk_promise(
-    state: &SegmentState,
-    place: &SegmentPlace,
-    witness: Option<&WitnessSlot>,
-) -> (Option<WitnessSlot>, u64) {
+/// How far a segment that is not sealed reaches: by the witness or, once it is frozen, by the manifest.
+pub(crate) fn reach(state: &SegmentState, place: &SegmentPlace, witness: &Witness) -> Reach {
     match *state {
         SegmentState::Frozen { end_bytes, last_commit, chain } => {
-            (Some(promised(place, last_commit, end_bytes, chain)), end_bytes)
+            Reach::promised(place, last_commit, end_bytes, chain)
         }
-        _ => (witness.cloned(), u64::MAX),
+        _ => Reach::of_open(witness),
     }
 }
 
@@ -87,7 +82,7 @@ pub(crate) fn walk_promise(
 pub(crate) fn open_parts(
     shared: &Arc<Shared>,
     manifest: &Manifest,
-    witness: Option<&WitnessSlot>,
+    witness: &Witness,
     at: At<'_>,
     on_damage: OnDamage,
     damage: &mut Vec<Damage>,
@@ -135,7 +130,7 @@ pub(crate) fn open_parts(
             }
         }
     }
-    if let Some(slot) = witness.filter(|slot| slot.segment >= manifest.next_segment) {
+    if let Some(slot) = witness.latest.as_ref().filter(|slot| slot.segment >= manifest.next_segment) {
         let path = shared.directory.join(siltstone_format::names::WITNESS_FILE);
         let found = format!("next_segment {}", manifest.next_segment);
         let expected = format!("a manifest that knows segment {}", slot.segment);
@@ -157,7 +152,7 @@ fn open_unsealed(
     shared: &Shared,
     number: u64,
     state: &SegmentState,
-    witness: Option<&WitnessSlot>,
+    witness: &Witness,
     note: &mut impl FnMut(Error) -> Result<()>,
 ) -> Result<Arc<Segment>> {
     let place = shared.place(number);
@@ -168,9 +163,9 @@ fn open_unsealed(
         Some(open) if open.place.segment == number && open.walk.gaps.is_empty() => open,
         _ => OpenFile::start_despite_damage(&*file, place)?,
     };
-    let (promise, limit) = walk_promise(state, &open.place, witness);
+    let reach = reach(state, &open.place, witness);
     let before = open.walk.end;
-    let stop = open.walk.advance(&*file, &open.place, promise.as_ref(), limit)?;
+    let stop = open.walk.advance(&*file, &open.place, &reach)?;
     if stop == Stop::Damage || !open.walk.gaps.is_empty() {
         for flaw in open.walk.gaps.clone() {
             note(Error::flaw(&path, flaw))?;

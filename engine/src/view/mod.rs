@@ -17,7 +17,7 @@ use crate::filter::Filter;
 use crate::ids::{CommitSeq, RowPlace, SegmentId};
 use crate::segment::Segment;
 
-pub(crate) use load::{At, build, load, open_parts, sealed_promise, walk_promise};
+pub(crate) use load::{At, build, load, open_parts, reach, sealed_promise};
 pub use row::{Order, Row};
 
 /// How a view meets damage.
