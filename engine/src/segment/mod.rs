@@ -118,9 +118,7 @@ impl Segment {
             if self.is_contradicted(number) && !self.is_contradicted(number + 1) {
                 let (expected, found) = ("the digest that what follows names", "another digest");
                 let length = header.frame_bytes;
-                return Err(self.damaged(Flaw::new(
-                    "frame", "chain", entry.offset, length, expected, found,
-                )));
+                return Err(self.damaged(Flaw::new("frame", "chain", entry.offset, length, expected, found)));
             }
             if let Some(checked) = checked {
                 checked.store(true, Ordering::Relaxed);

@@ -378,12 +378,12 @@ impl Reader<'_> {
                 Err(flaw) => return Ok(Err(flaw)),
             }
         }
-        if let Some(witness) = self.promise_at(end) {
-            if witness.chain != trailer.chain {
-                let expected = format!("commit {} and its digest, as in the witness", witness.commit);
-                let found = format!("commit {} with another digest", header.commit);
-                return Ok(Err(Flaw::new("frame", "chain", at, header.frame_bytes, expected, found)));
-            }
+        if let Some(witness) = self.promise_at(end)
+            && witness.chain != trailer.chain
+        {
+            let expected = format!("commit {} and its digest, as in the witness", witness.commit);
+            let found = format!("commit {} with another digest", header.commit);
+            return Ok(Err(Flaw::new("frame", "chain", at, header.frame_bytes, expected, found)));
         }
         let kills = footer_kills(kills, header.commit);
         Ok(Ok(Good { chain: trailer.chain, kills, header }))
@@ -430,7 +430,11 @@ impl Reader<'_> {
         let trailer = bytes.get(geometry.trailer..).unwrap_or_default();
         let chain = match FrameTrailer::decode(trailer, &seed, at + geometry.trailer as u64) {
             // An old version of the frame, with everything in it good.
-            Ok(trailer) if self.promise_at(at + header.frame_bytes).is_some_and(|slot| slot.chain != trailer.chain) => {
+            Ok(trailer)
+                if self
+                    .promise_at(at + header.frame_bytes)
+                    .is_some_and(|slot| slot.chain != trailer.chain) =>
+            {
                 return Ok(None);
             }
             Ok(trailer) => trailer.chain,
