@@ -19,7 +19,7 @@
 //!
 //! What it assumes of the disk, and what it does not protect from (drives that lie about a flush, an attacker who
 //! rewrites checksums, another program that truncates a mapped file, which raises SIGBUS), is stated in `SPEC.md` of
-//! [`siltstone_format`](format) and in [`disk`].
+//! [`siltstone_format`](mod@format) and in [`disk`].
 //!
 //! ```
 //! use siltstone::{EmbeddingIdentity, Filter, Record, Search, Store};
