@@ -95,7 +95,9 @@ impl Damage {
     /// The files that it changes.
     pub fn paths(&self) -> Vec<&Path> {
         match self {
-            Self::Flip { path, .. } | Self::Truncate { path, .. } | Self::Overwrite { path, .. } => vec![path],
+            Self::Flip { path, .. } | Self::Truncate { path, .. } | Self::Overwrite { path, .. } => {
+                vec![path]
+            }
             Self::Remove(path) => vec![path],
             Self::Zero(piece) => vec![&piece.path],
             Self::Swap(a, b) => vec![&a.path, &b.path],
