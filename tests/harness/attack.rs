@@ -21,6 +21,8 @@ pub struct Subject {
     pub moments: Vec<Moment>,
     /// Its segment files.
     pub segments: BTreeMap<PathBuf, Anatomy>,
+    /// Rows of another history that may come back with old versions of its files: never in strict mode.
+    pub other_history: Vec<RowValue>,
 }
 
 /// What a promise says when it is broken.
@@ -35,12 +37,12 @@ impl Subject {
             let anatomy = dissect(&path, &disk.read_file(&path).unwrap());
             (path, anatomy)
         });
-        Self { segments: segments.collect(), moments, disk }
+        Self { segments: segments.collect(), moments, disk, other_history: Vec::new() }
     }
 
     /// Whether this row was ever committed.
     fn ever_had(&self, row: &RowValue) -> bool {
-        self.segments.values().any(|anatomy| anatomy.rows.contains(row))
+        self.segments.values().any(|anatomy| anatomy.rows.contains(row)) || self.other_history.contains(row)
     }
 }
 
