@@ -5,7 +5,6 @@ mod disk_errors;
 mod golden;
 mod harness_check;
 mod linking;
-mod misplaced;
 mod model;
 mod power_cut;
 mod reader;
