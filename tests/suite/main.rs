@@ -4,7 +4,6 @@ mod bit_flips;
 mod disk_errors;
 mod golden;
 mod harness_check;
-mod linking;
 mod model;
 mod power_cut;
 mod reader;
