@@ -1,10 +1,15 @@
 //! Each module is a promise.
 
+mod bad_input;
 mod bit_flips;
+mod copied;
 mod disk_errors;
 mod golden;
 mod harness_check;
+mod linking;
+mod misplaced;
 mod model;
 mod power_cut;
 mod reader;
+mod recovery;
 mod truncation;

@@ -54,8 +54,8 @@ pub struct RecoveredCollection {
 /// Saves everything that is whole in the store at `from` into a new store at `to`.
 ///
 /// # Errors
-/// [`Error::NotAStore`] when `from` has nothing of a store; [`Error::PathTaken`]; a disk that refuses. Damage is no error:
-/// it is in the report.
+/// [`Error::NotAStore`] when `from` has nothing of a store; [`Error::NewerFormat`]; [`Error::PathTaken`]; a disk that
+/// refuses. Damage is no error: it is in the report.
 pub fn recover(environment: &Environment, from: &Path, to: &Path) -> Result<RecoveryReport> {
     let disk = &*environment.disk;
     let parent = from.join(COLLECTIONS_DIR);
@@ -69,7 +69,12 @@ pub fn recover(environment: &Environment, from: &Path, to: &Path) -> Result<Reco
         }
         Err(error) => return Err(Error::io("list", &parent)(error)),
     };
-    let names = catalogue::load(environment, from).ok();
+    let names = match catalogue::load(environment, from) {
+        Ok(names) => Some(names),
+        // A damaged or missing catalogue costs names only; a newer one may say what this version cannot read.
+        Err(error @ Error::NewerFormat { .. }) => return Err(error),
+        Err(_) => None,
+    };
     let store = Store::create_in(environment.clone(), to)?;
     let mut report = RecoveryReport::default();
     let mut taken = BTreeSet::new();

@@ -34,7 +34,7 @@ impl Collector<'_> {
     pub(super) fn take<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
         match result {
             Ok(value) => Ok(Some(value)),
-            Err(Error::Damaged { path, flaw, .. } | Error::NewerFormat { path, flaw }) => {
+            Err(Error::Damaged { path, flaw, .. }) => {
                 self.add(&path, Severity::Damage, *flaw);
                 Ok(None)
             }
