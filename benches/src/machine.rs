@@ -49,3 +49,11 @@ pub fn status_kib(line: &str) -> Option<u64> {
     let value = status.lines().find_map(|found| found.strip_prefix(line)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()
 }
+
+/// Touches so much memory and gives it back. A virtual machine gets memory from its host page by page, at the first
+/// touch, which costs more than writing the page: a file whose cache falls on new pages would be timed with that.
+pub fn touch_memory(bytes: usize) {
+    let mut memory = vec![0u8; bytes];
+    memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(&memory);
+}

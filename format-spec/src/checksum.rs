@@ -42,6 +42,21 @@ pub fn digest(bytes: &[u8]) -> Digest {
     *blake3::hash(bytes).as_bytes()
 }
 
+/// From this many bytes on several threads hash faster than one.
+const WORTH_THREADS_BYTES: usize = 1 << 20;
+
+/// The BLAKE3 of several pieces as if they lay one after the other. Long pieces are hashed by several threads.
+pub fn digest_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    pieces.into_iter().for_each(|piece| {
+        match piece.len() >= WORTH_THREADS_BYTES {
+            true => hasher.update_rayon(piece),
+            false => hasher.update(piece),
+        };
+    });
+    *hasher.finalize().as_bytes()
+}
+
 /// The hash by which a key index is sorted: the first eight bytes of the key's BLAKE3, little-endian.
 pub fn key_hash(key: &str) -> u64 {
     let digest = digest(key.as_bytes());

@@ -1,6 +1,6 @@
 //! Collects rows, keys, kills and payload and turns them into the bytes of a frame.
 
-use crate::checksum::{Digest, digest};
+use crate::checksum::{Digest, digest_of};
 use crate::frame::Geometry;
 use crate::layout::{FrameHeader, FrameTrailer, Kill};
 use crate::limits::{FRAME_ALIGN, MAX_FRAME_KILLS, MAX_FRAME_RAW_BYTES, MAX_FRAME_ROWS};
@@ -12,8 +12,8 @@ use crate::{Flaw, Seed};
 pub struct FrameBuilder {
     compression: Compression,
     dims: u32,
-    /// The header's place, then the rows: the buffer that becomes the frame.
-    bytes: Vec<u8>,
+    /// The elements of the rows, as the frame holds them.
+    elements: Vec<u8>,
     rows: u32,
     squared_norms: Vec<u8>,
     row_keys: Vec<u8>,
@@ -70,6 +70,20 @@ pub struct EncodedFrame {
     pub chain: Digest,
 }
 
+/// What a frame has around its rows. The rows are most of its bytes and stay with the builder, so that they can be
+/// written while the rest is still being made.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The header.
+    pub header: FrameHeader,
+    /// The bytes before the rows.
+    pub head: Vec<u8>,
+    /// The bytes after the rows, up to the end of the frame.
+    pub tail: Vec<u8>,
+    /// Chain digest after the frame.
+    pub chain: Digest,
+}
+
 /// One row, checked by the caller: finite elements, a valid key, metadata and text within their limits.
 #[derive(Debug, Clone, Copy)]
 pub struct NewRow<'a> {
@@ -91,7 +105,7 @@ impl FrameBuilder {
         Self {
             compression,
             dims,
-            bytes: vec![0; FrameHeader::BYTES],
+            elements: Vec::new(),
             rows: 0,
             squared_norms: Vec::new(),
             row_keys: Vec::new(),
@@ -110,11 +124,13 @@ impl FrameBuilder {
     /// filled with zeros: callers check first.
     pub fn push_row(&mut self, row: NewRow<'_>) -> u32 {
         let place = self.rows;
-        let start = self.bytes.len();
-        self.bytes.resize(start + self.dims as usize * 4, 0);
-        // Four bytes a step over exact chunks: compiles to a copy.
-        let slots = self.bytes.get_mut(start..).unwrap_or_default().chunks_exact_mut(4);
-        slots.zip(row.vector).for_each(|(slot, element)| slot.copy_from_slice(&element.to_le_bytes()));
+        let end = self.elements.len() + self.dims as usize * 4;
+        let vector = row.vector.get(..self.dims as usize).unwrap_or(row.vector);
+        match cfg!(target_endian = "little") {
+            true => self.elements.extend_from_slice(bytemuck::cast_slice(vector)),
+            false => self.elements.extend(vector.iter().flat_map(|element| element.to_le_bytes())),
+        }
+        self.elements.resize(end, 0);
         self.squared_norms.extend_from_slice(&row.squared_norm.to_le_bytes());
         self.row_keys.extend_from_slice(row.key.as_bytes());
         self.row_key_ends.push(self.row_keys.len() as u32);
@@ -157,7 +173,8 @@ impl FrameBuilder {
     /// About how many bytes the frame holds before compression.
     pub fn approximate_bytes(&self) -> usize {
         let index = self.rows as usize * 28 + self.kills.len() * 32;
-        self.bytes.len()
+        FrameHeader::BYTES
+            + self.elements.len()
             + index
             + self.row_keys.len()
             + self.gone_keys.len()
@@ -170,11 +187,41 @@ impl FrameBuilder {
     /// # Errors
     /// A [`Flaw`] when the frame would break a limit of the format.
     pub fn finish(&mut self, seed: &Seed, place: &Place) -> Result<EncodedFrame, Flaw> {
-        let full = std::mem::replace(self, Self::new(self.dims, self.compression));
-        full.encode(seed, place)
+        let Surroundings { header, head, tail, chain } = self.surround(seed, place)?;
+        let bytes = [&*head, self.elements(), &*tail].concat();
+        self.clear();
+        Ok(EncodedFrame { header, bytes, chain })
     }
 
-    fn encode(self, seed: &Seed, place: &Place) -> Result<EncodedFrame, Flaw> {
+    /// The bytes of the rows, which follow the head of the frame.
+    pub fn elements(&self) -> &[u8] {
+        &self.elements
+    }
+
+    /// Forgets what was added, and keeps the memory for what comes next.
+    pub fn clear(&mut self) {
+        let Self { elements, squared_norms, row_keys, row_key_ends, gone_keys, gone_key_ends, .. } = self;
+        [elements, squared_norms, row_keys, gone_keys].into_iter().for_each(Vec::clear);
+        [row_key_ends, gone_key_ends].into_iter().for_each(Vec::clear);
+        let Self { metadata, metadata_ends, text, text_ends, .. } = self;
+        [metadata, metadata_ends, text, text_ends].into_iter().for_each(Vec::clear);
+        self.kills.clear();
+        self.rows = 0;
+    }
+
+    /// The checksum of each row of a frame that begins at `offset`.
+    fn row_crcs(&self, seed: &Seed, offset: u64) -> Vec<u8> {
+        let row_bytes = self.dims as usize * 4;
+        let places = (offset + Geometry::ROWS as u64..).step_by(row_bytes.max(1));
+        let rows = self.elements.chunks_exact(row_bytes.max(1)).zip(places);
+        rows.flat_map(|(row, place)| seed.crc(place, row).to_le_bytes()).collect()
+    }
+
+    /// What the frame has around its rows; the builder is left as it is.
+    ///
+    /// # Errors
+    /// A [`Flaw`] when the frame would break a limit of the format.
+    pub fn surround(&self, seed: &Seed, place: &Place) -> Result<Surroundings, Flaw> {
         for (field, raw) in [("metadata_raw_bytes", &self.metadata), ("text_raw_bytes", &self.text)] {
             if raw.len() as u64 > MAX_FRAME_RAW_BYTES {
                 let (length, expected) =
@@ -183,9 +230,12 @@ impl FrameBuilder {
             }
         }
         // From here on every length below fits a u32: blocks are never longer than what they hold.
-        let (metadata, text) = rayon::join(
+        let (metadata, (text, row_crcs)) = rayon::join(
             || payload::encode(&self.metadata, self.compression),
-            || payload::encode(&self.text, self.compression),
+            || {
+                let text = || payload::encode(&self.text, self.compression);
+                rayon::join(text, || self.row_crcs(seed, place.offset))
+            },
         );
         let stored = |blocks: &[(crate::layout::Block, Vec<u8>)]| -> u32 {
             blocks.iter().map(|(block, _)| block.stored_bytes).sum()
@@ -211,7 +261,8 @@ impl FrameBuilder {
             last: u32::from(place.last),
             index_crc: 0,
         };
-        let content = self.bytes.len()
+        let content = FrameHeader::BYTES
+            + self.elements.len()
             + self.rows as usize * 20
             + keys * 8
             + self.kills.len() * Kill::BYTES
@@ -223,40 +274,25 @@ impl FrameBuilder {
         header.frame_bytes = ((content + FrameTrailer::BYTES) as u64).next_multiple_of(FRAME_ALIGN);
         let geometry = Geometry::of(&header, self.dims, place.offset)?;
 
-        let row_bytes = geometry.row_bytes;
-        let mut bytes = self.bytes;
-        let row_crcs: Vec<u8> = bytes
-            .get(Geometry::ROWS..)
-            .unwrap_or_default()
-            .chunks_exact(row_bytes)
-            .zip(0u64..)
-            .flat_map(|(row, number)| {
-                let offset = place.offset + Geometry::ROWS as u64 + number * row_bytes as u64;
-                seed.crc(offset, row).to_le_bytes()
-            })
-            .collect();
-        bytes.reserve_exact(header.frame_bytes as usize - bytes.len());
-        bytes.extend_from_slice(&row_crcs);
-        bytes.extend_from_slice(&self.squared_norms);
-        bytes.extend_from_slice(&self.metadata_ends);
-        bytes.extend_from_slice(&self.text_ends);
+        let before = Geometry::ROWS + self.elements.len();
+        let mut tail = Vec::with_capacity((header.frame_bytes as usize).saturating_sub(before));
+        tail.extend_from_slice(&row_crcs);
+        tail.extend_from_slice(&self.squared_norms);
+        tail.extend_from_slice(&self.metadata_ends);
+        tail.extend_from_slice(&self.text_ends);
 
-        let mut all_keys = self.row_keys;
-        let base = all_keys.len() as u32;
-        all_keys.extend_from_slice(&self.gone_keys);
-        let ends: Vec<u32> = self
-            .row_key_ends
-            .into_iter()
-            .chain(self.gone_key_ends.into_iter().map(|end| base + end))
-            .collect();
+        let all_keys = [&*self.row_keys, &*self.gone_keys].concat();
+        let base = self.row_keys.len() as u32;
+        let gone = self.gone_key_ends.iter().map(|end| base + end);
+        let ends: Vec<u32> = self.row_key_ends.iter().copied().chain(gone).collect();
         for end in &ends {
-            bytes.extend_from_slice(&end.to_le_bytes());
+            tail.extend_from_slice(&end.to_le_bytes());
         }
         let mut from = 0;
         for end in &ends {
             let key = all_keys.get(from as usize..*end as usize).unwrap_or_default();
             let offset = place.offset + geometry.keys as u64 + u64::from(from);
-            bytes.extend_from_slice(&seed.crc(offset, key).to_le_bytes());
+            tail.extend_from_slice(&seed.crc(offset, key).to_le_bytes());
             from = *end;
         }
         for kill in &self.kills {
@@ -264,30 +300,27 @@ impl FrameBuilder {
                 KillKey::OfRow(row) => row,
                 KillKey::Gone(gone) => self.rows + gone,
             };
-            Kill { segment: kill.segment, row: kill.row, key }.put(&mut bytes);
+            Kill { segment: kill.segment, row: kill.row, key }.put(&mut tail);
         }
         for (blocks, at) in [(&metadata, geometry.metadata), (&text, geometry.text)] {
             let mut offset = place.offset + at as u64;
             for (block, stored) in blocks {
                 let crc = seed.crc(offset, stored);
-                crate::layout::Block { crc, ..*block }.put(&mut bytes);
+                crate::layout::Block { crc, ..*block }.put(&mut tail);
                 offset += u64::from(block.stored_bytes);
             }
         }
-        let index = bytes.get(geometry.index..).unwrap_or_default();
-        header.index_crc = seed.crc(place.offset + geometry.index as u64, index);
-        bytes.extend_from_slice(&all_keys);
+        header.index_crc = seed.crc(place.offset + geometry.index as u64, &tail);
+        tail.extend_from_slice(&all_keys);
         for (_, stored) in metadata.iter().chain(&text) {
-            bytes.extend_from_slice(stored);
+            tail.extend_from_slice(stored);
         }
-        bytes.resize(geometry.trailer, 0);
-        for (to, from) in bytes.iter_mut().zip(header.encode(seed, place.offset)) {
-            *to = from;
-        }
-        let chain = digest(&bytes);
+        tail.resize(geometry.trailer.saturating_sub(before), 0);
+        let head = header.encode(seed, place.offset);
+        let chain = digest_of([&*head, &*self.elements, &*tail]);
         let trailer =
             FrameTrailer { frame_bytes: header.frame_bytes, commit: header.commit, chain, part: header.part };
-        bytes.extend_from_slice(&trailer.encode(seed, place.offset + geometry.trailer as u64));
-        Ok(EncodedFrame { header, bytes, chain })
+        tail.extend_from_slice(&trailer.encode(seed, place.offset + geometry.trailer as u64));
+        Ok(Surroundings { header, head, tail, chain })
     }
 }

@@ -38,12 +38,14 @@ pub struct Section<'a> {
 /// Cuts `raw` into blocks. Returns the entries, whose CRCs are still to be filled in, and the stored bytes of each.
 /// Blocks are compressed in parallel: it is most of the work of making a frame.
 pub(crate) fn encode(raw: &[u8], compression: Compression) -> Vec<(Block, Vec<u8>)> {
+    // A compressor is made once a thread: its tables are larger than a block.
+    let compressor = || match compression {
+        Compression::None => None,
+        Compression::Zstd => zstd::bulk::Compressor::new(ZSTD_LEVEL).ok(),
+    };
     raw.par_chunks(BLOCK_RAW_BYTES)
-        .map(|chunk| {
-            let packed = match compression {
-                Compression::None => None,
-                Compression::Zstd => zstd::bulk::compress(chunk, ZSTD_LEVEL).ok(),
-            };
+        .map_init(compressor, |compressor, chunk| {
+            let packed = compressor.as_mut().and_then(|compressor| compressor.compress(chunk).ok());
             let (codec, stored) = match packed {
                 Some(packed) if packed.len() < chunk.len() => (CODEC_ZSTD, packed),
                 _ => (CODEC_RAW, chunk.to_vec()),

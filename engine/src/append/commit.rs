@@ -1,6 +1,7 @@
 //! Committing: one frame, or several, and one sync.
 
-use siltstone_format::frame_builder::Place;
+use siltstone_format::frame::Geometry;
+use siltstone_format::frame_builder::{Place, Surroundings};
 use siltstone_format::layout::{FooterFrame, FooterKill};
 use siltstone_format::limits::MAX_SEGMENT_ROWS;
 
@@ -23,6 +24,10 @@ pub struct Commit {
     /// Bytes that were appended.
     pub bytes: u64,
 }
+
+/// From this many bytes of rows on, they are written while another thread compresses, checksums and hashes: both take
+/// about as long, and so a large commit costs little more than writing its bytes.
+const WORTH_A_THREAD_BYTES: usize = 256 << 10;
 
 impl Writer {
     /// Makes the batch durable with one sync, all of it or nothing, and returns its receipt. A row of it is found by
@@ -82,7 +87,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the frame of the batch after what was written of it before. Not synced.
+    /// Writes the frame of the batch after what was written of it before: rows, what follows them, header. Not synced, so
+    /// the order means nothing to whoever reads it after a power cut.
     pub(super) fn write_frame(&mut self, last: bool) -> Result<()> {
         let Some(open) = &self.open else { return Ok(()) };
         let walk = &open.state.walk;
@@ -100,18 +106,30 @@ impl Writer {
             last,
         };
         let path = open.state.place.path();
-        let frame =
-            self.batch.frame.finish(&open.seed, &place).map_err(|flaw| Error::invalid("batch", flaw))?;
-        open.file.write_at(&frame.bytes, offset).map_err(Error::io("write", &path))?;
-        self.batch.staged_end = offset + frame.header.frame_bytes;
-        self.batch.staged_chain = frame.chain;
+        let frame = &self.batch.frame;
+        let write = |bytes: &[u8], at: u64| open.file.write_at(bytes, at).map_err(Error::io("write", &path));
+        let rows_at = offset + Geometry::ROWS as u64;
+        let tail_at = rows_at + frame.elements().len() as u64;
+        let write_rows = || write(frame.elements(), rows_at);
+        let surround = || frame.surround(&open.seed, &place).map_err(|flaw| Error::invalid("batch", flaw));
+        let (rows_written, surroundings) = match frame.elements().len() >= WORTH_A_THREAD_BYTES {
+            true => rayon::join(write_rows, surround),
+            false => (write_rows(), surround()),
+        };
+        let Surroundings { header, head, tail, chain } = surroundings?;
+        rows_written?;
+        write(&tail, tail_at)?;
+        write(&head, offset)?;
+        self.batch.frame.clear();
+        self.batch.staged_end = offset + header.frame_bytes;
+        self.batch.staged_chain = chain;
         self.batch.staged.push(FooterFrame {
             offset,
-            commit: frame.header.commit,
-            first_row: frame.header.first_row,
-            rows: frame.header.rows,
-            kills: frame.header.kills,
-            last: frame.header.last,
+            commit: header.commit,
+            first_row: header.first_row,
+            rows: header.rows,
+            kills: header.kills,
+            last: header.last,
         });
         Ok(())
     }
@@ -129,6 +147,8 @@ impl Writer {
             &mut self.batch,
             Batch::new(self.shared.identity.dims, self.options.compression),
         );
+        // Empty, with memory that the next batch can use.
+        self.batch.frame = batch.frame;
         let commit = self.last_commit + 1;
         self.last_commit = commit;
         let walk = &mut open.state.walk;
