@@ -1,21 +1,22 @@
 //! Snapshots: keeping a moment under a name. Nothing that was committed changes, so a snapshot is a list of segments
 //! and how far each counts.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use siltstone_format::Flaw;
 use siltstone_format::limits::{FORMAT_VERSION, MAX_DOCUMENT_BYTES};
 use siltstone_format::manifest::{Manifest, SnapshotEntry};
 use siltstone_format::names::{FileKind, check_name};
-use siltstone_format::snapshot::{SNAPSHOT_FORMAT, Snapshot};
+use siltstone_format::snapshot::{SNAPSHOT_FORMAT, Snapshot, SnapshotSegment};
 
 use crate::append::Writer;
 use crate::collection::Shared;
 use crate::disk::durable;
 use crate::error::{Error, Result};
 use crate::ids::CommitSeq;
-use crate::manifest;
 use crate::view::{self, At, OnDamage, View};
+use crate::{manifest, sweep};
 
 /// A snapshot, as listings show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,8 +50,48 @@ pub(crate) fn list(shared: &Arc<Shared>) -> Result<Vec<SnapshotInfo>> {
 }
 
 pub(crate) fn open(shared: &Arc<Shared>, name: &str, on_damage: OnDamage) -> Result<View> {
-    let snapshot = with_manifest(shared, |manifest| load(shared, find(shared, manifest, name)?))?;
-    view::load(shared, At::Snapshot(&snapshot), on_damage)
+    let named = || with_manifest(shared, |manifest| load(shared, find(shared, manifest, name)?));
+    let mut snapshot = named()?;
+    loop {
+        let opened = view::load(shared, At::Snapshot(&snapshot), on_damage);
+        if opened.as_ref().is_ok_and(|view| view.damage.is_empty()) {
+            return opened;
+        }
+        // A segment that only the snapshot named is gone once that was dropped, which is no damage.
+        let now = named()?;
+        if now == snapshot {
+            return opened;
+        }
+        snapshot = now;
+    }
+}
+
+/// The segments that some snapshot names and the manifest does not list, each as far as the snapshots need it.
+pub(crate) fn held(manifest: &Manifest, snapshots: &[Snapshot]) -> BTreeMap<u64, SnapshotSegment> {
+    let mut held: BTreeMap<u64, SnapshotSegment> = BTreeMap::new();
+    let named = snapshots.iter().flat_map(|snapshot| &snapshot.segments);
+    for named in named.filter(|named| !manifest.lists(named.segment)) {
+        let longest = held.entry(named.segment).or_insert_with(|| named.clone());
+        if longest.end_bytes < named.end_bytes {
+            *longest = named.clone();
+        }
+    }
+    held
+}
+
+/// As [`held`], from the documents; `None` when one of them cannot be read, because then nobody knows what it names.
+pub(crate) fn held_by_manifest(
+    shared: &Shared,
+    manifest: &Manifest,
+) -> Result<Option<BTreeMap<u64, SnapshotSegment>>> {
+    let mut snapshots = Vec::new();
+    for entry in &manifest.snapshots {
+        match load(shared, entry).map_err(missing) {
+            Err(error) if error.is_damage() => return Ok(None),
+            snapshot => snapshots.push(snapshot?),
+        }
+    }
+    Ok(Some(held(manifest, &snapshots)))
 }
 
 /// Starts over when a writer removed what the manifest named.
@@ -139,5 +180,6 @@ pub(crate) fn drop(writer: &mut Writer, name: &str) -> Result<()> {
     let published = manifest::publish(&shared.environment, &shared.directory, next)?;
     writer.set_manifest(published);
     let path = shared.directory.join(FileKind::Snapshot(file).file_name());
-    shared.environment.disk.remove(&path).map_err(Error::io("remove", &path))
+    shared.environment.disk.remove(&path).map_err(Error::io("remove", &path))?;
+    sweep::retired(&shared, writer.manifest())
 }

@@ -1,6 +1,7 @@
 //! Removing files that nobody owns: what an interrupted command leaves behind. Nothing that holds rows is ever removed
-//! unless it was dropped on purpose.
+//! unless it was dropped on purpose, or retired and named by no snapshot.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
@@ -10,18 +11,33 @@ use siltstone_format::limits::HEADER_PAGE_BYTES;
 use siltstone_format::manifest::Manifest;
 use siltstone_format::names::{COLLECTIONS_DIR, DROPPED_FILE, FileKind, LOCK_FILE};
 
+use crate::collection::Shared;
 use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::lock;
+use crate::{lock, snapshot};
 
-/// Removes what an interrupted command left in a collection's directory. The caller holds its lock.
-pub(crate) fn collection(environment: &Environment, directory: &Path, manifest: &Manifest) -> Result<()> {
+/// Removes what an interrupted command left in a collection's directory, and forgets the retired segments that are gone.
+/// The caller holds its lock, and has synced the directory.
+pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()> {
+    let (environment, directory) = (&shared.environment, &*shared.directory);
     let disk = &*environment.disk;
-    for entry in disk.list(directory).map_err(Error::io("list", directory))? {
+    let entries = disk.list(directory).map_err(Error::io("list", directory))?;
+    let numbers = entries.iter().filter_map(|entry| match FileKind::of(&entry.name) {
+        Some(FileKind::Segment(number) | FileKind::KeyIndex(number)) => Some(number),
+        _ => None,
+    });
+    let there: BTreeSet<u64> = numbers.collect();
+    let held = match there.iter().all(|number| manifest.lists(*number)) {
+        true => Some(BTreeMap::new()),
+        false => snapshot::held_by_manifest(shared, manifest)?,
+    };
+    for entry in entries {
         let path = directory.join(&entry.name);
-        let owned = |number| manifest.segments.iter().any(|entry| entry.segment == number);
+        // While a snapshot cannot be read, nobody knows what it names.
+        let owned =
+            |number| manifest.lists(number) || held.as_ref().is_none_or(|held| held.contains_key(&number));
         let unowned = match FileKind::of(&entry.name) {
             Some(FileKind::Temporary | FileKind::Dropped) => true,
             Some(FileKind::Manifest(generation)) => generation < manifest.generation,
@@ -31,6 +47,7 @@ pub(crate) fn collection(environment: &Environment, directory: &Path, manifest: 
             Some(FileKind::KeyIndex(number)) => !owned(number),
             // A segment that was created for a roll that did not happen has no frames. One with frames is somebody's
             // rows: it is left, and `verify` reports it.
+            Some(FileKind::Segment(number)) if !owned(number) && manifest.retired.contains(&number) => true,
             Some(FileKind::Segment(number)) if !owned(number) => {
                 let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
                 file.len().map_err(Error::io("read", &path))? <= HEADER_PAGE_BYTES
@@ -40,6 +57,29 @@ pub(crate) fn collection(environment: &Environment, directory: &Path, manifest: 
         if unowned && !entry.is_dir {
             disk.remove(&path).map_err(Error::io("remove", &path))?;
             environment.observer.event(&Event::Swept { path });
+        }
+    }
+    // What was absent after the caller's sync is gone for good; what was removed just now may come back once.
+    manifest.retired.retain(|number| there.contains(number));
+    Ok(())
+}
+
+/// Removes the retired segments that no snapshot names any more. The caller holds the lock of the collection.
+pub(crate) fn retired(shared: &Shared, manifest: &Manifest) -> Result<()> {
+    if manifest.retired.is_empty() {
+        return Ok(());
+    }
+    let Some(held) = snapshot::held_by_manifest(shared, manifest)? else { return Ok(()) };
+    for &number in manifest.retired.iter().filter(|number| !held.contains_key(number)) {
+        // The index first: the next sweep finds a segment by itself, too.
+        for kind in [FileKind::KeyIndex(number), FileKind::Segment(number)] {
+            let path = shared.directory.join(kind.file_name());
+            match shared.environment.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("remove", &path)(error));
+                }
+                _ => {}
+            }
         }
     }
     Ok(())

@@ -50,6 +50,10 @@ pub struct Manifest {
     pub snapshots: Vec<SnapshotEntry>,
     /// The number of the next segment.
     pub next_segment: u64,
+    /// Segments that were listed once and are no longer, rising. Their files may still be there: for as long as a snapshot
+    /// names them, and until somebody removes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retired: Vec<u64>,
 }
 
 /// A segment that counts.
@@ -201,6 +205,15 @@ impl Manifest {
             }
             before = entry.segment;
         }
+        let mut before = 0;
+        for &segment in &manifest.retired {
+            let is_listed = manifest.segments.iter().any(|entry| entry.segment == segment);
+            if segment <= before || segment >= manifest.next_segment || is_listed {
+                let expected = "numbers that rise, stay below next_segment and are not listed";
+                return wrong("retired", expected, segment.to_string());
+            }
+            before = segment;
+        }
         let mut name_before = "";
         for snapshot in &manifest.snapshots {
             if let Err(reason) = check_name(&snapshot.name) {
@@ -217,6 +230,11 @@ impl Manifest {
         Ok((manifest, digest))
     }
 
+    /// Whether a segment of this number counts.
+    pub fn lists(&self, segment: u64) -> bool {
+        self.segments.binary_search_by_key(&segment, |entry| entry.segment).is_ok()
+    }
+
     /// A first manifest, without segments.
     pub fn first(collection: Id, name: &str, identity: EmbeddingIdentity, created_at_ms: i64) -> Self {
         Self {
@@ -231,6 +249,7 @@ impl Manifest {
             segments: Vec::new(),
             snapshots: Vec::new(),
             next_segment: 1,
+            retired: Vec::new(),
         }
     }
 }

@@ -12,4 +12,5 @@ mod model;
 mod power_cut;
 mod reader;
 mod recovery;
+mod retained;
 mod truncation;

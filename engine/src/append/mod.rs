@@ -273,7 +273,9 @@ impl Writer {
     /// Segment, last commit, end and chain of every segment that counts: what a snapshot lists.
     pub(crate) fn moment(&self) -> Vec<siltstone_format::snapshot::SnapshotSegment> {
         use siltstone_format::snapshot::SnapshotSegment;
-        let sealed = self.sealed.iter().map(|part| SnapshotSegment {
+        // A segment that was left alone for its damage may have no frame that counts.
+        let sealed = self.sealed.iter().filter(|part| !part.segment.frames.is_empty());
+        let sealed = sealed.map(|part| SnapshotSegment {
             segment: part.segment.place.segment,
             last_commit: part.segment.last_commit,
             end_bytes: part.segment.end,

@@ -52,7 +52,7 @@ impl Writer {
             let path = shared.directory.join(kind.file_name());
             return Err(newer(&path, "manifest", manifest.features.read_only));
         }
-        sweep::collection(environment, &shared.directory, &manifest)?;
+        sweep::collection(shared, &mut manifest)?;
 
         let number =
             manifest.segments.last().filter(|entry| entry.state == SegmentState::Open).map(|e| e.segment);

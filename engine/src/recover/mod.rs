@@ -6,7 +6,7 @@
 
 mod rebuild;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,12 +19,12 @@ use siltstone_format::witness::Witness;
 
 use crate::append::Record;
 use crate::collection::Shared;
-use crate::disk::{Mode, durable};
+use crate::disk::{Disk, Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::segment::{SegmentPlace, open_sealed, write_index};
+use crate::segment::{Promise, Segment, SegmentPlace, open_sealed, write_index};
 use crate::store::Store;
-use crate::view::{At, Damage, OnDamage, Order, build, open_parts, sealed_promise};
+use crate::view::{At, Damage, OnDamage, Order, build, open_parts};
 use crate::{catalogue, manifest, witness};
 
 /// What was saved of a store.
@@ -183,17 +183,7 @@ fn copy_files(
     let directory = catalogue::directory(store.path(), &shared.id);
     disk.create_dir(&directory).map_err(Error::io("create", &directory))?;
     for part in &view.parts {
-        // Of a segment that is not sealed, only whole commits.
-        let length = part.segment.file_bytes();
-        let from = part.segment.path();
-        let source = disk.open(&from, Mode::Read).map_err(Error::io("open", &from))?;
-        let name = FileKind::Segment(part.segment.place.segment).file_name();
-        durable::publish_copy(disk, &directory, &name, &*source, 0..length)?;
-        let entry = manifest.segments.iter().find(|entry| entry.segment == part.segment.place.segment);
-        if let Some(promise) = entry.and_then(|entry| sealed_promise(&entry.state)) {
-            let place = SegmentPlace { directory: directory.as_path().into(), ..part.segment.place.clone() };
-            write_index(&open_sealed(disk, place, promise)?, disk)?;
-        }
+        copy_segment(disk, &directory, &part.segment)?;
     }
     // An open segment without frames promises nothing.
     let last = view.parts.iter().rev().map(|part| &part.segment).find(|segment| !segment.frames.is_empty());
@@ -206,6 +196,8 @@ fn copy_files(
     };
     witness::create(disk, &directory, &slot)?;
     let mut snapshots = Vec::new();
+    // Segments that only snapshots name, each as far as the snapshots need it.
+    let mut held: BTreeMap<u64, Arc<Segment>> = BTreeMap::new();
     for entry in &manifest.snapshots {
         // A snapshot that cannot be read, or whose commits are not there, cannot be kept; the rows that there are lie in
         // the segments all the same.
@@ -217,19 +209,46 @@ fn copy_files(
             }
             snapshot => snapshot?,
         };
-        open_parts(shared, &manifest, witness, At::Snapshot(&snapshot), OnDamage::Skip, damage)?;
+        let at = At::Snapshot(&snapshot);
+        let mut parts = open_parts(shared, &manifest, witness, at, OnDamage::Skip, damage)?;
+        parts.retain(|part| !manifest.lists(part.place.segment));
+        for part in &parts {
+            let flaws = part.check(disk)?.into_iter();
+            damage.extend(flaws.map(|flaw| Damage { path: part.path(), flaw }));
+        }
         if damage.len() > before {
             continue;
+        }
+        for part in parts {
+            let longest = held.entry(part.place.segment).or_insert_with(|| Arc::clone(&part));
+            if longest.end < part.end {
+                *longest = part;
+            }
         }
         let bytes = snapshot.encode().map_err(|reason| Error::invalid("snapshot", reason))?;
         let name = FileKind::Snapshot(entry.file).file_name();
         durable::publish(disk, &directory, &name, &bytes)?;
         snapshots.push(entry.clone());
     }
+    held.values().try_for_each(|segment| copy_segment(disk, &directory, segment))?;
+    manifest.retired.retain(|number| held.contains_key(number));
     manifest.snapshots = snapshots;
     manifest::write(environment, &directory, &manifest)?;
     store.adopt(&manifest.name, shared.id)?;
     Ok(())
+}
+
+/// Copies the file of a segment: all of a sealed one, else whole commits only. The index of a sealed one is made anew.
+fn copy_segment(disk: &dyn Disk, directory: &Path, segment: &Segment) -> Result<()> {
+    let from = segment.path();
+    let source = disk.open(&from, Mode::Read).map_err(Error::io("open", &from))?;
+    let (bytes, place) = (segment.file_bytes(), &segment.place);
+    let name = FileKind::Segment(place.segment).file_name();
+    durable::publish_copy(disk, directory, &name, &*source, 0..bytes)?;
+    let Some(digest) = segment.digest else { return Ok(()) };
+    let place = SegmentPlace { directory: directory.into(), ..place.clone() };
+    let (rows, last_commit) = (u64::from(segment.rows), segment.last_commit);
+    write_index(&open_sealed(disk, place, Promise { bytes, rows, last_commit, digest })?, disk)
 }
 
 /// Copies every whole row into a new collection.

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod create;
+mod held;
 mod keys;
 mod open;
 mod salvage;
@@ -19,6 +20,7 @@ use crate::bitmap::Bitmap;
 use crate::disk::Map;
 use crate::error::{Error, Result};
 
+pub(crate) use held::{Extent, open_held};
 pub(crate) use keys::write_index;
 pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed};
 pub(crate) use salvage::salvage_sealed;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
+use siltstone_format::footer::{self, Footer};
 use siltstone_format::header::{self, HeaderPage};
 use siltstone_format::layout::Seal;
 use siltstone_format::limits::HEADER_PAGE_BYTES;
 use siltstone_format::names::FileKind;
-use siltstone_format::{Digest, Flaw, Id, Seed, footer};
+use siltstone_format::{Digest, Flaw, Id, Seed};
 
 use super::{Segment, Walk};
 use crate::disk::{Disk, DiskFile, Mode};
@@ -95,27 +96,45 @@ pub(crate) fn open_sealed(disk: &dyn Disk, place: SegmentPlace, promise: Promise
 
 /// A sealed segment from its footer alone; the header page is not looked at.
 pub(super) fn by_footer(file: &dyn DiskFile, place: SegmentPlace, promise: Promise) -> Result<Segment> {
-    let path = place.path();
-    let damaged = |flaw| Error::flaw(&path, flaw);
     let length = promise.bytes;
-    let seed = place.seed();
-    let tail_at = length.saturating_sub(Seal::BYTES as u64);
-    let tail = read(file, &path, tail_at, (length - tail_at) as usize)?;
-    let (start, seal) = footer::locate(&tail, length, &seed).map_err(damaged)?;
-    let bytes = read(file, &path, start, (length - start) as usize)?;
-    let footer = footer::decode(&bytes, &seal, &seed, start).map_err(damaged)?;
+    let footer = read_footer(file, &place, length)?;
+    let start = footer.header.frames_end;
     let of_file = (footer.header.rows, footer.header.last_commit, footer.digest);
     if of_file != (promise.rows, promise.last_commit, promise.digest) {
         let found = format!("{} rows up to commit {}", footer.header.rows, footer.header.last_commit);
         let expected =
             format!("{} rows up to commit {} and the manifest's digest", promise.rows, promise.last_commit);
-        return Err(damaged(Flaw::new("footer", "digest", start, length - start, expected, found)));
+        let flaw = Flaw::new("footer", "digest", start, length - start, expected, found);
+        return Err(Error::flaw(&place.path(), flaw));
     }
+    mapped(file, place, length, footer)
+}
+
+/// Reads and checks the footer of a segment file of this length.
+pub(super) fn read_footer(file: &dyn DiskFile, place: &SegmentPlace, length: u64) -> Result<Footer> {
+    let path = place.path();
+    let damaged = |flaw| Error::flaw(&path, flaw);
+    let seed = place.seed();
+    let tail_at = length.saturating_sub(Seal::BYTES as u64);
+    let tail = read(file, &path, tail_at, (length - tail_at) as usize)?;
+    let (start, seal) = footer::locate(&tail, length, &seed).map_err(damaged)?;
+    let bytes = read(file, &path, start, (length - start) as usize)?;
+    footer::decode(&bytes, &seal, &seed, start).map_err(damaged)
+}
+
+/// The segment that a footer describes, its rows mapped unread.
+pub(super) fn mapped(
+    file: &dyn DiskFile,
+    place: SegmentPlace,
+    length: u64,
+    footer: Footer,
+) -> Result<Segment> {
+    let path = place.path();
     let map = file.map(length).map_err(Error::io("map", &path))?;
     let checked = footer.frames.iter().map(|_| AtomicBool::new(false)).collect();
     Ok(Segment {
         map,
-        seed,
+        seed: place.seed(),
         rows: footer.header.rows as u32,
         end: footer.header.frames_end,
         chain: footer.header.chain,

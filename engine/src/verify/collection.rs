@@ -1,11 +1,14 @@
 //! Verifying one collection.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use siltstone_format::Flaw;
 use siltstone_format::catalogue::CatalogueEntry;
+use siltstone_format::manifest::Manifest;
 use siltstone_format::names::{ASIDE_DIR, FileKind, WITNESS_FILE};
+use siltstone_format::snapshot::SnapshotSegment;
 
 use super::{Depth, Finding, Report, Severity, segment};
 use crate::collection::Shared;
@@ -110,7 +113,12 @@ fn one_pass(
         collector.report.files += 1;
         segment::verify(&shared, listed, &witness, depth, collector)?;
     }
-    strangers(environment, directory, &manifest, collector)?;
+    let held = snapshot::held(&manifest, &snapshots);
+    for named in held.values() {
+        collector.report.files += 1;
+        segment::verify_held(&shared, named, depth, collector)?;
+    }
+    strangers(environment, directory, &manifest, &held, collector)?;
 
     // What the parts mean to each other.
     let mut damage = Vec::new();
@@ -118,16 +126,23 @@ fn one_pass(
     for found in &damage {
         collector.add(&found.path, Severity::Damage, found.flaw.clone());
     }
+    let mut moments = vec![(parts, At::Now)];
     for snapshot in &snapshots {
-        let mut damage = Vec::new();
-        open_parts(&shared, &manifest, &witness, At::Snapshot(snapshot), OnDamage::Skip, &mut damage)?;
+        let (mut damage, at) = (Vec::new(), At::Snapshot(snapshot));
+        let parts = open_parts(&shared, &manifest, &witness, at, OnDamage::Skip, &mut damage)?;
         for found in damage {
             collector.add(&found.path, Severity::Damage, found.flaw);
         }
+        // Kills and keys of listed segments are checked with the last commit.
+        if parts.iter().any(|part| held.contains_key(&part.place.segment)) {
+            moments.push((parts, at));
+        }
     }
     if depth == Depth::Deep && !collector.report.is_damaged() {
-        let view = build(&shared, parts, At::Now, OnDamage::Fail, damage);
-        segment::verify_keys(&view, collector)?;
+        for (parts, at) in moments {
+            let view = build(&shared, parts, at, OnDamage::Fail, Vec::new());
+            segment::verify_keys(&view, collector)?;
+        }
     }
     Ok(())
 }
@@ -136,16 +151,20 @@ fn one_pass(
 fn strangers(
     environment: &Environment,
     directory: &Path,
-    manifest: &siltstone_format::manifest::Manifest,
+    manifest: &Manifest,
+    held: &BTreeMap<u64, SnapshotSegment>,
     collector: &mut Collector<'_>,
 ) -> Result<()> {
     let disk = &*environment.disk;
     for entry in disk.list(directory).map_err(Error::io("list", directory))? {
         let path = directory.join(&entry.name);
-        let owned = |number| manifest.segments.iter().any(|entry| entry.segment == number);
+        let owned = |number| manifest.lists(number) || held.contains_key(&number);
         let found = match FileKind::of(&entry.name) {
             None => "a file that is not siltstone's",
             Some(FileKind::Temporary) => "an unfinished file; the next writer removes it",
+            Some(FileKind::Segment(number)) if !owned(number) && manifest.retired.contains(&number) => {
+                "a segment that no longer counts; the next writer removes it"
+            }
             Some(FileKind::Segment(number)) if !owned(number) => "a segment that the manifest does not name",
             Some(FileKind::KeyIndex(number)) if !owned(number) => "the index of a segment that is gone",
             Some(FileKind::Snapshot(file)) if manifest.snapshots.iter().all(|entry| entry.file != file) => {

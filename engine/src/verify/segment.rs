@@ -8,17 +8,18 @@ use siltstone_format::key_index::{ENTRIES_PER_BLOCK, block_offset, check_block, 
 use siltstone_format::layout::{FooterFrame, FooterKill};
 use siltstone_format::limits::KEY_INDEX_BLOCK_BYTES;
 use siltstone_format::manifest::{SegmentEntry, SegmentState};
+use siltstone_format::snapshot::SnapshotSegment;
 use siltstone_format::witness::Witness;
 use siltstone_format::{Digest, Flaw};
 
 use super::collection::Collector;
 use super::{Depth, Severity};
 use crate::collection::Shared;
-use crate::disk::{Mode, durable};
+use crate::disk::{DiskFile, Mode, durable};
 use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::segment::check::{Listed, check_frames};
-use crate::segment::{OpenFile, Segment, Stop, open_sealed, salvage_sealed};
+use crate::segment::{Extent, OpenFile, Segment, SegmentPlace, Stop, open_held, open_sealed, salvage_sealed};
 use crate::view::{View, reach, sealed_promise};
 
 pub(super) fn verify(
@@ -87,16 +88,41 @@ pub(super) fn verify(
             }
         }
     };
-    if depth == Depth::Deep {
-        let Scanned { frames, kills, end, chain, has_gaps } = &segment;
-        let listed = Listed { frames, kills, end: *end, chain: *chain, has_gaps: *has_gaps };
-        let checked = check_frames(&*file, &place, listed)?;
-        checked.flaws.into_iter().for_each(|flaw| collector.add(&path, Severity::Damage, flaw));
-        collector.report.bytes += end;
-        collector.report.rows += checked.rows;
-        shared.environment.observer.event(&Event::Verified { path, bytes: *end });
+    match depth {
+        Depth::Quick => Ok(()),
+        Depth::Deep => segment.read(shared, &*file, &place, collector),
     }
-    Ok(())
+}
+
+/// Verifies a segment that only snapshots name.
+pub(super) fn verify_held(
+    shared: &Arc<Shared>,
+    named: &SnapshotSegment,
+    depth: Depth,
+    collector: &mut Collector<'_>,
+) -> Result<()> {
+    let disk = &*shared.environment.disk;
+    let place = shared.place(named.segment);
+    let path = place.path();
+    let file = match disk.open(&path, Mode::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let flaw = Flaw::new("segment", "file", 0, 1, "the file that the snapshot names", "no such file");
+            collector.add(&path, Severity::Damage, flaw);
+            return Ok(());
+        }
+        file => file.map_err(Error::io("open", &path))?,
+    };
+    let opened = collector.take(open_held(disk, place.clone(), named, Extent::File))?;
+    let Some((segment, flaws)) = opened else { return Ok(()) };
+    let has_gaps = !flaws.is_empty();
+    flaws.into_iter().for_each(|flaw| collector.add(&path, Severity::Damage, flaw));
+    if segment.digest.is_some() {
+        verify_index(&segment, shared, depth, collector)?;
+    }
+    match depth {
+        Depth::Quick => Ok(()),
+        Depth::Deep => Scanned::of(segment, has_gaps).read(shared, &*file, &place, collector),
+    }
 }
 
 /// The frames of a segment that are to be read.
@@ -112,6 +138,25 @@ impl Scanned {
     fn of(segment: Segment, has_gaps: bool) -> Self {
         let Segment { frames, kills, end, chain, .. } = segment;
         Self { frames, kills, end, chain, has_gaps }
+    }
+
+    /// Reads every byte of the frames.
+    fn read(
+        &self,
+        shared: &Shared,
+        file: &dyn DiskFile,
+        place: &SegmentPlace,
+        collector: &mut Collector<'_>,
+    ) -> Result<()> {
+        let Self { frames, kills, end, chain, has_gaps } = self;
+        let listed = Listed { frames, kills, end: *end, chain: *chain, has_gaps: *has_gaps };
+        let checked = check_frames(file, place, listed)?;
+        let path = place.path();
+        checked.flaws.into_iter().for_each(|flaw| collector.add(&path, Severity::Damage, flaw));
+        collector.report.bytes += end;
+        collector.report.rows += checked.rows;
+        shared.environment.observer.event(&Event::Verified { path, bytes: *end });
+        Ok(())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use siltstone_format::Flaw;
 use siltstone_format::manifest::{Manifest, SegmentState};
-use siltstone_format::snapshot::Snapshot;
+use siltstone_format::snapshot::{Snapshot, SnapshotSegment};
 use siltstone_format::witness::Witness;
 
 use super::{Damage, OnDamage, Part, View};
@@ -13,7 +13,9 @@ use crate::bitmap::Bitmap;
 use crate::collection::Shared;
 use crate::disk::Mode;
 use crate::error::{Error, Result};
-use crate::segment::{OpenFile, Reach, Segment, SegmentPlace, Stop, open_sealed, salvage_sealed};
+use crate::segment::{
+    Extent, OpenFile, Reach, Segment, SegmentPlace, Stop, open_held, open_sealed, salvage_sealed,
+};
 use crate::{manifest, witness};
 
 /// Which moment.
@@ -130,6 +132,23 @@ pub(crate) fn open_parts(
             }
         }
     }
+    for named in held_segments(manifest, at) {
+        let place = shared.place(named.segment);
+        let path = place.path();
+        match open_held(&*shared.environment.disk, place, named, Extent::Snapshot) {
+            Ok((segment, flaws)) => {
+                segments.push(Arc::new(segment));
+                flaws.into_iter().try_for_each(|flaw| note(Error::flaw(&path, flaw)))?;
+            }
+            Err(error) if error.is_missing_file() && manifest_is_current(shared, manifest) => {
+                let flaw =
+                    Flaw::new("segment", "file", 0, 1, "the file that the snapshot names", "no such file");
+                note(Error::flaw(&path, flaw))?;
+            }
+            Err(error) => note(error)?,
+        }
+    }
+    segments.sort_by_key(|segment| segment.place.segment);
     if let Some(slot) = witness.latest.as_ref().filter(|slot| slot.segment >= manifest.next_segment) {
         let path = shared.directory.join(siltstone_format::names::WITNESS_FILE);
         let found = format!("next_segment {}", manifest.next_segment);
@@ -140,6 +159,15 @@ pub(crate) fn open_parts(
         check_snapshot(shared, snapshot, &segments).map_or(Ok(()), note)?;
     }
     Ok(segments)
+}
+
+/// The segments of a snapshot that the manifest no longer lists.
+fn held_segments<'a>(manifest: &Manifest, at: At<'a>) -> impl Iterator<Item = &'a SnapshotSegment> {
+    let named = match at {
+        At::Now => &[],
+        At::Snapshot(snapshot) => snapshot.segments.as_slice(),
+    };
+    named.iter().filter(|named| !manifest.lists(named.segment))
 }
 
 fn manifest_is_current(shared: &Shared, manifest: &Manifest) -> bool {

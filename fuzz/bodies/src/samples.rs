@@ -140,7 +140,7 @@ pub fn catalogue() -> Catalogue {
     Catalogue { generation: 4, collections, ..Catalogue::empty([6; 16]) }
 }
 
-/// A manifest with a sealed, a frozen and an open segment and two snapshots.
+/// A manifest with a sealed, a frozen, a retired and an open segment and two snapshots.
 pub fn manifest() -> Manifest {
     let sealed = SegmentState::Sealed { bytes: 8192, rows: 12, last_commit: 5, digest: [1; 32] };
     let frozen = SegmentState::Frozen { end_bytes: 4608, last_commit: 6, chain: [2; 32] };
@@ -152,6 +152,7 @@ pub fn manifest() -> Manifest {
         segments: vec![segment(1, sealed), segment(2, frozen), segment(4, SegmentState::Open)],
         snapshots: vec![snapshot("before-upgrade", 3), snapshot("v1.0", 8)],
         next_segment: 5,
+        retired: vec![3],
         ..Manifest::first(COLLECTION, "docs", identity(4), 1_700_000_000_000)
     }
 }
