@@ -1,10 +1,14 @@
 //! The command line. Each command declares its own arguments beside its code; what all of them share is here.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::command::{health, init, inspect, recover, search, snapshot, status, update};
+use crate::command::lock_wait::duration;
+use crate::command::{
+    completions, health, init, inspect, man, recover, search, snapshot, status, stop, update,
+};
 use crate::exit;
 use crate::render::json;
 use crate::render::notices::Verbosity;
@@ -20,6 +24,23 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+impl Cli {
+    /// The command line of this process, and the name of its command: `snapshot create`.
+    ///
+    /// # Errors
+    /// What clap says about it; help and version come this way too.
+    pub(crate) fn of_process() -> Result<(Cli, String), clap::Error> {
+        let matches = Cli::command().try_get_matches()?;
+        let mut names = Vec::new();
+        let mut below = matches.subcommand();
+        while let Some((name, matches)) = below {
+            names.push(name);
+            below = matches.subcommand();
+        }
+        Ok((Cli::from_arg_matches(&matches)?, names.join(" ")))
+    }
+}
+
 /// What every command understands.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
@@ -32,6 +53,10 @@ pub(crate) struct Global {
     /// Print results as JSON; the shape is described under --help of each command
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
+    /// When another command holds a lock that is needed, wait for it this long, such as 30s or 10m
+    #[arg(long, global = true, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    #[arg(help_heading = "Global options")]
+    pub(crate) lock_wait: Duration,
     /// Print results and errors only
     #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Global options")]
     pub(crate) quiet: bool,
@@ -67,6 +92,9 @@ pub(crate) enum Command {
     /// Show what is in the store
     #[command(after_long_help = json::STATUS)]
     Status(status::StatusArgs),
+    /// Ask whoever writes to the store to finish its batch and end, and wait for it
+    #[command(after_long_help = json::STOP)]
+    Stop(stop::StopArgs),
     /// Keep moments of collections under names
     #[command(subcommand, after_long_help = json::SNAPSHOT)]
     Snapshot(snapshot::SnapshotCommand),
@@ -76,12 +104,15 @@ pub(crate) enum Command {
     /// Save everything that is whole of a damaged store into a new one
     #[command(after_long_help = json::RECOVER)]
     Recover(recover::RecoverArgs),
+    /// Print the completion script of a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands
+    Man(man::ManArgs),
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -19,15 +19,14 @@ mod update;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Cli, Command};
 use command::context::Context;
 use exit::{CliError, Exit};
+use render::output::Output;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (cli, name) = match Cli::of_process() {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version come this way too. Nobody may be there to read them.
             let _ = error.print().and_then(|()| std::io::stdout().flush());
@@ -36,27 +35,45 @@ fn main() -> ExitCode {
         }
     };
     let json = cli.global.json;
-    let exit = run(&cli).unwrap_or_else(|error| {
+    let exit = run(&cli, &name).unwrap_or_else(|error| {
         render::notices::error(&error, json);
         error.exit
     });
     ExitCode::from(exit.code())
 }
 
-fn run(cli: &Cli) -> Result<Exit, CliError> {
-    let context = Context::new(cli)?;
+fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
+    // These two are about the program itself: nothing of a store or a configuration can keep them from it.
+    let output = Output::stdout();
+    match &cli.command {
+        Command::Completions(args) => return ended(command::completions::run(args, &output), &output),
+        Command::Man(args) => return ended(command::man::run(args, &output), &output),
+        _ => {}
+    }
+    let context = Context::new(cli, name)?;
     let result = match &cli.command {
         Command::Init(args) => command::init::run(args, &context),
         Command::Update(args) => command::update::run(args, &context),
         Command::Search(args) => command::search::run(args, &context),
         Command::Health(args) => command::health::run(args, &context),
         Command::Status(args) => command::status::run(args, &context),
+        Command::Stop(args) => command::stop::run(args, &context),
         Command::Snapshot(args) => command::snapshot::run(args, &context),
         Command::Inspect(args) => command::inspect::run(args, &context),
         Command::Recover(args) => command::recover::run(args, &context),
+        Command::Completions(_) | Command::Man(_) => Ok(Exit::Pass),
     };
-    // What was printed before an error is a result all the same.
-    let flushed = context.output.flush();
+    // Who was told to end while waiting for a lock was interrupted.
+    let given_up = |error: CliError| match error.exit {
+        Exit::Locked if context.cancel.is_cancelled() => CliError::interrupted(),
+        _ => error,
+    };
+    ended(result.map_err(given_up), &context.output)
+}
+
+/// What was printed before an error is a result all the same.
+fn ended(result: Result<Exit, CliError>, output: &Output) -> Result<Exit, CliError> {
+    let flushed = output.flush();
     let exit = result?;
     flushed.map(|()| exit)
 }

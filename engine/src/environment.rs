@@ -1,12 +1,14 @@
-//! What the engine takes from outside: a disk, a clock, entropy, and somebody to tell about progress. All four are
-//! injected, so the same operations give the same bytes when tests fix them.
+//! What the engine takes from outside: a disk, a clock, entropy, somebody to tell about progress, and the manners of
+//! whoever meets others at a lock. All are injected, so the same operations give the same bytes when tests fix them.
 
 use std::fmt::Debug;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::disk::{Disk, RealDisk};
 use crate::event::{Event, Observer};
+use crate::lock::Holder;
 
 /// Tells the time.
 pub trait Clock: Debug + Send + Sync {
@@ -46,7 +48,32 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// What a store lives in. The default is the machine itself, with nobody listening.
+/// What to do about a lock that somebody else holds.
+pub trait Patience: Debug + Send + Sync {
+    /// Waits a little and returns true to have the lock at `path` tried again, or returns false to give up. `tries` counts
+    /// from 0 for each lock; `holder` is who has it, if they said so.
+    fn wait(&self, path: &Path, holder: Option<&Holder>, tries: u32) -> bool;
+}
+
+/// How this process calls itself in the locks that it holds, for whoever finds them held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Program, and what it is doing.
+    pub program: String,
+    /// Name of the machine, if it is known.
+    pub host: Option<String>,
+}
+
+impl Default for Caller {
+    /// The file name of the program, as it was called.
+    fn default() -> Self {
+        let program = std::env::args_os().next().unwrap_or_default();
+        let name = Path::new(&program).file_name().unwrap_or_default();
+        Self { program: name.to_string_lossy().into_owned(), host: None }
+    }
+}
+
+/// What a store lives in. The default is the machine itself, with nobody listening and no patience.
 #[derive(Debug, Clone)]
 pub struct Environment {
     /// The file system.
@@ -57,6 +84,10 @@ pub struct Environment {
     pub entropy: Arc<dyn Entropy>,
     /// Who is told about progress.
     pub observer: Arc<dyn Observer>,
+    /// How long to wait for a lock.
+    pub patience: Arc<dyn Patience>,
+    /// Who holds the locks that are taken.
+    pub caller: Caller,
 }
 
 impl Default for Environment {
@@ -66,6 +97,8 @@ impl Default for Environment {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             observer: Arc::new(Silent),
+            patience: Arc::new(Impatient),
+            caller: Caller::default(),
         }
     }
 }
@@ -75,4 +108,13 @@ struct Silent;
 
 impl Observer for Silent {
     fn event(&self, _event: &Event) {}
+}
+
+#[derive(Debug)]
+struct Impatient;
+
+impl Patience for Impatient {
+    fn wait(&self, _path: &Path, _holder: Option<&Holder>, _tries: u32) -> bool {
+        false
+    }
 }

@@ -191,7 +191,9 @@ impl Error {
                  must not be mixed"
                     .into()
             }
-            Self::Locked { .. } => "wait until it is done, or stop it".into(),
+            Self::Locked { .. } => {
+                "wait until it is done (`--lock-wait 10m` does), or stop it (`siltstone stop` does)".into()
+            }
             Self::Poisoned { .. } => "open the collection for writing again: it recovers what was committed".into(),
             Self::Vector { .. } => "embed the text again, or leave it out".into(),
             Self::Filter(_) => "correct the filter".into(),

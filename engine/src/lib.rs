@@ -77,7 +77,7 @@ mod witness;
 
 pub use append::{Commit, Record, Writer, WriterOptions};
 pub use collection::Collection;
-pub use environment::Environment;
+pub use environment::{Caller, Environment, Patience};
 pub use error::{Error, Result};
 pub use event::{Event, Observer};
 pub use filter::{Filter, FilterBound, FilterError, FilterValue};
@@ -92,4 +92,4 @@ pub use siltstone_format::{Flaw, Metric};
 pub use snapshot::SnapshotInfo;
 pub use store::Store;
 pub use verify::{Depth, Finding, Report, Severity, verify};
-pub use view::{Damage, OnDamage, Order, Row, View};
+pub use view::{Change, ChangeKind, Damage, Difference, OnDamage, Order, Row, View};

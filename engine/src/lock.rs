@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +17,15 @@ use crate::error::{Error, Result};
 pub struct Holder {
     /// Process number.
     pub process: u32,
-    /// Program, as it was called.
+    /// Program, and what it is doing.
     pub program: String,
     /// Since when, in milliseconds since 1970-01-01 UTC.
     pub since_ms: i64,
     /// The number of the lock file in its file system: a copy of the file has another.
     pub file_number: Option<u64>,
+    /// The machine that the process runs on, if it said so.
+    #[serde(default)]
+    pub host: Option<String>,
 }
 
 impl fmt::Display for Holder {
@@ -30,28 +34,52 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A held lock; dropping it lets go.
-#[derive(Debug)]
+/// A held lock; dropping the last clone of it lets go.
+#[derive(Debug, Clone)]
 pub(crate) struct Lock {
     _file: Arc<dyn DiskFile>,
 }
 
 const MAX_HOLDER_BYTES: u64 = 4096;
 
-/// Takes the lock at `path`, or says who has it.
+/// How often, and how far apart, a lock is tried before anybody is said to hold it: who only looks whether it is held
+/// has it for microseconds.
+const GLANCES: u32 = 5;
+const GLANCE: Duration = Duration::from_millis(4);
+
+/// Takes the lock at `path` if it is free before the environment's patience ends, or says who has it.
 pub(crate) fn acquire(environment: &Environment, path: PathBuf) -> Result<Lock> {
-    let Some(file) = environment.disk.lock(&path).map_err(Error::io("lock", &path))? else {
-        let holder = holder(environment, &path);
-        return Err(Error::Locked { path, holder });
+    for _ in 1..GLANCES {
+        match acquire_now(environment, &path) {
+            Err(Error::Locked { .. }) => std::thread::sleep(GLANCE),
+            result => return result,
+        }
+    }
+    let mut tries = 0;
+    loop {
+        match acquire_now(environment, &path) {
+            Err(Error::Locked { path, holder })
+                if environment.patience.wait(&path, holder.as_ref(), tries) =>
+            {
+                tries += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Takes the lock at `path` if nobody has it, whatever the patience.
+pub(crate) fn acquire_now(environment: &Environment, path: &Path) -> Result<Lock> {
+    let Some(file) = environment.disk.lock(path).map_err(Error::io("lock", path))? else {
+        let holder = holder(environment, path);
+        return Err(Error::Locked { path: path.to_owned(), holder });
     };
-    let program = std::env::args().next().unwrap_or_default();
-    let program =
-        Path::new(&program).file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let holder = Holder {
         process: std::process::id(),
-        program,
+        program: environment.caller.program.clone(),
         since_ms: environment.clock.now_ms(),
         file_number: file.file_number(),
+        host: environment.caller.host.clone(),
     };
     if let Ok(text) = serde_json::to_vec(&holder) {
         // For people only: a lock without a name is still a lock.
@@ -60,18 +88,16 @@ pub(crate) fn acquire(environment: &Environment, path: PathBuf) -> Result<Lock> 
     Ok(Lock { _file: file })
 }
 
-/// Takes a lock that others hold for moments only: waits up to ten seconds for it.
+/// Takes a lock that others hold for moments only: waits up to ten seconds for it, and then as long as the environment's
+/// patience allows.
 pub(crate) fn acquire_soon(environment: &Environment, path: &Path) -> Result<Lock> {
-    let mut waits = 0;
-    loop {
-        match acquire(environment, path.to_owned()) {
-            Err(Error::Locked { .. }) if waits < 1000 => {
-                waits += 1;
-                std::thread::sleep(std::time::Duration::from_millis(10));
-            }
+    for _ in 0..1000 {
+        match acquire_now(environment, path) {
+            Err(Error::Locked { .. }) => std::thread::sleep(Duration::from_millis(10)),
             result => return result,
         }
     }
+    acquire(environment, path.to_owned())
 }
 
 /// Who wrote their name into the lock file last.

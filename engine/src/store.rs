@@ -17,6 +17,7 @@ use crate::collection::{Collection, Shared};
 use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::snapshot::{SnapshotInfo, store_wide};
 use crate::{catalogue, lock, manifest, sweep, witness};
 
 /// A directory of collections. Cheap to clone; clones share their maps.
@@ -293,6 +294,22 @@ impl Store {
             None => Ok(collection),
             Some(difference) => Err(Error::IdentityMismatch { collection: name.to_owned(), difference }),
         }
+    }
+
+    /// Keeps the last commit of several collections under one name, all at one instant: their locks are held together for
+    /// that moment. Without `only` these are all that are not hidden. Returns what was created, by name of the collection.
+    ///
+    /// Each snapshot is durable by itself, so a power cut in the middle leaves those that were created so far.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], with who holds it, while somebody writes to one of them; [`Error::SnapshotExists`] when one has
+    /// the name already; as [`Collection::writer`]. Then none is kept, unless the disk refuses that too.
+    pub fn create_snapshot(
+        &self,
+        name: &str,
+        only: Option<&[String]>,
+    ) -> Result<Vec<(String, SnapshotInfo)>> {
+        store_wide::create(self, name, only)
     }
 
     /// Names a collection whose directory is complete.

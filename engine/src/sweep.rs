@@ -105,7 +105,7 @@ pub(crate) fn directories(environment: &Environment, root: &Path, catalogue: &Ca
             continue;
         }
         // Whoever is still at work in there holds its lock.
-        if let Ok(_lock) = lock::acquire(environment, directory.join(LOCK_FILE)) {
+        if let Ok(_lock) = lock::acquire_now(environment, &directory.join(LOCK_FILE)) {
             remove_directory(environment, &directory)?;
         }
     }

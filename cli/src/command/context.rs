@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use siltstone::{Collection, Environment, Store};
+use siltstone::{Caller, Collection, Environment, Store};
 
+use super::lock_wait::LockWait;
+use super::stop::host_name;
 use crate::args::{Cli, Command};
 use crate::config::{Inputs, Overrides, Settings};
 use crate::exit::{CliError, Exit};
@@ -36,7 +38,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(cli: &Cli) -> Result<Context, CliError> {
+    pub(crate) fn new(cli: &Cli, name: &str) -> Result<Context, CliError> {
         let cancel = Cancel::new();
         catch_signals(&cancel)?;
         let working_directory = std::env::current_dir().map_err(|error| {
@@ -59,7 +61,11 @@ impl Context {
         let settings = Settings::resolve(&overrides, &inputs)?;
         let notices = Arc::new(Notices::new(cli.global.verbosity()));
         let observer = Arc::clone(&notices);
-        let environment = Environment { observer, ..Environment::default() };
+        let lock_wait =
+            LockWait { time: cli.global.lock_wait, cancel: cancel.clone(), notices: Arc::clone(&notices) };
+        let patience = Arc::new(lock_wait);
+        let caller = Caller { program: format!("siltstone {name}"), host: host_name() };
+        let environment = Environment { observer, patience, caller, ..Environment::default() };
         Ok(Context {
             settings,
             json: cli.global.json,

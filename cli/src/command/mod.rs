@@ -1,12 +1,16 @@
 //! One file, or one folder, a command.
 
+pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod embedder;
 pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod lock_wait;
+pub(crate) mod man;
 pub(crate) mod recover;
 pub(crate) mod search;
 pub(crate) mod snapshot;
 pub(crate) mod status;
+pub(crate) mod stop;
 pub(crate) mod update;

@@ -104,7 +104,8 @@ shape! {
     "  \"collections\": [{"
     "    \"collection\", \"provider\", \"model\": string, \"dims\": n, \"metric\": string,"
     "    \"documents\": n|null, \"chunks\", \"dead_rows\", \"segments\", \"bytes\", \"commit\": n,"
-    "    \"last_commit_ms\": n|null, \"snapshots\": [name], \"writer\": string|null"
+    "    \"last_commit_ms\": n|null, \"snapshots\": [name], \"writer\": string|null,"
+    "    \"holder\": null|{\"process\": n, \"command\": string, \"host\": string|null, \"since_ms\", \"age_ms\": n}"
     "  }],"
     "  \"damaged\": [{\"collection\": string, \"reason\": string}]"
     "}"
@@ -118,8 +119,27 @@ shape! {
     "  \"collections\": [{\"collection\": string, \"outcome\": \"created\"|\"dropped\"|\"failed\", \"commit\": n|null,"
     "                   \"reason\": string|null, \"next_step\": string|null}]"
     "}"
+    "diff: {"
+    "  \"before\", \"after\": name,"
+    "  \"collections\": [{\"collection\": string, \"before_commit\", \"after_commit\": n,"
+    "                   \"added\", \"changed\", \"removed\", \"unchanged\": n,"
+    "                   \"keys\": [{\"key\": string, \"change\": \"added\"|\"changed\"|\"removed\", \"parts\": [string]}],"
+    "                   \"not_shown\": n beyond --limit}],"
+    "  \"without\": [collection]                    those that lack one of the two"
+    "}"
     "list: {"
     "  \"snapshots\": [{\"name\", \"collection\": string, \"created_at_ms\", \"commit\", \"segments\": n}]"
+    "}"
+}
+
+shape! {
+    /// `stop`.
+    STOP =
+    "{"
+    "  \"holders\": [{"
+    "    \"process\": n|null, \"command\": string|null, \"since_ms\": n|null, \"collections\": [name],"
+    "    \"outcome\": \"stopped\"|\"running\"|\"refused\", \"reason\": string|null"
+    "  }]"
     "}"
 }
 

@@ -37,6 +37,17 @@ pub(crate) fn moment(ms: i64) -> String {
     }
 }
 
+/// A length of time, roughly: `45 s`, `12 min`, `3 h 20 min`, `2 days`.
+pub(crate) fn age(ms: i64) -> String {
+    let seconds = ms.max(0) / 1000;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// A share as a percentage, rounded down, so that only all is `100 %`.
 pub(crate) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 100.0 } else { (part as f64 * 1000.0 / whole as f64).floor() / 10.0 }
@@ -69,6 +80,10 @@ mod tests {
         assert_eq!(moment(951_782_400_000), "2000-02-29 00:00:00 UTC");
         assert_eq!(moment(i64::MAX), "?");
         assert_eq!(counted(1, "row", "rows"), "1 row");
+        assert_eq!(
+            [-5, 45_900, 720_000, 12_000_000, 200_000_000].map(age),
+            ["0 s", "45 s", "12 min", "3 h 20 min", "2 days"]
+        );
         assert_eq!(listed(&["a", "b", "c"], 2), "a, b and 1 more");
     }
 

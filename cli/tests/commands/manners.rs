@@ -106,7 +106,7 @@ fn a_read_only_store_is_searched_and_checked() {
     ended.into_iter().for_each(|ended| drop(ended.expect(0)));
     // The superuser may write anywhere.
     assert!(matches!(writing.code, 0 | 1), "{writing:?}");
-    assert!(writing.code == 0 || writing.stdout.contains("give this user the right"), "{writing:?}");
+    assert!(writing.code == 0 || writing.stderr.contains("give this user the right"), "{writing:?}");
 }
 
 #[test]

@@ -37,6 +37,8 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["health", "--deep-scan", "--collection", "all"], "health"),
         (&["snapshot", "create", "one"], "snapshot"),
         (&["snapshot", "list"], "snapshot"),
+        (&["snapshot", "diff", "one"], "snapshot"),
+        (&["stop"], "stop"),
         (&["search", "install", "--snapshot", "one"], "search"),
         (&["snapshot", "drop", "one", "--collection", "docs_Alpha"], "snapshot"),
         (&["inspect", "docs_Alpha", "--keys"], "inspect"),

@@ -26,6 +26,7 @@ use crate::view::View;
 use crate::witness::WitnessFile;
 
 pub use commit::Commit;
+pub(crate) use open::lock_of;
 pub use record::Record;
 
 /// How a writer behaves.

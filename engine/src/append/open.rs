@@ -17,6 +17,7 @@ use crate::collection::Shared;
 use crate::disk::{DiskFile, Mode, durable};
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::lock::Lock;
 use crate::segment::create::{Continues, create};
 use crate::segment::{OpenFile, Reach, Stop};
 use crate::view::{At, OnDamage};
@@ -29,10 +30,13 @@ const COPY_BYTES: usize = 1 << 20;
 
 impl Writer {
     pub(crate) fn open(shared: &Arc<Shared>, options: WriterOptions) -> Result<Self> {
+        Self::open_locked(shared, options, lock_of(shared)?)
+    }
+
+    /// As [`Writer::open`], by who has the lock already.
+    pub(crate) fn open_locked(shared: &Arc<Shared>, options: WriterOptions, lock: Lock) -> Result<Self> {
         let environment = &shared.environment;
         let disk = &*environment.disk;
-        let lock = lock::acquire(environment, shared.directory.join(LOCK_FILE));
-        let lock = lock.map_err(|error| if error.is_missing_file() { gone(shared) } else { error })?;
         let catalogue = catalogue::load(environment, &shared.root)?;
         if !catalogue
             .collections
@@ -97,6 +101,12 @@ impl Writer {
             _lock: lock,
         })
     }
+}
+
+/// Takes the writer's lock of a collection.
+pub(crate) fn lock_of(shared: &Shared) -> Result<Lock> {
+    let lock = lock::acquire(&shared.environment, shared.directory.join(LOCK_FILE));
+    lock.map_err(|error| if error.is_missing_file() { gone(shared) } else { error })
 }
 
 fn gone(shared: &Shared) -> Error {

@@ -1,6 +1,7 @@
 //! A view is one moment of a collection: all that a reader ever holds. Whatever a writer does afterwards, a view goes
 //! on showing the same rows.
 
+mod diff;
 mod load;
 mod row;
 
@@ -17,6 +18,7 @@ use crate::filter::Filter;
 use crate::ids::{CommitSeq, RowPlace, SegmentId};
 use crate::segment::Segment;
 
+pub use diff::{Change, ChangeKind, Difference};
 pub(crate) use load::{At, build, load, open_parts, reach, sealed_promise};
 pub use row::{Order, Row};
 
@@ -125,20 +127,23 @@ impl View {
     pub fn iter(&self, order: Order) -> Result<impl Iterator<Item = Result<Row<'_>>>> {
         let mut places: Vec<(u32, u32)> = self.live_places().collect();
         if order == Order::Key {
-            let mut keyed = Vec::with_capacity(places.len());
-            for (part, row) in places {
-                match self.part(part).and_then(|part| part.segment.key(row)) {
-                    Ok(key) => keyed.push((key, (part, row))),
-                    Err(error) if self.on_damage == OnDamage::Fail || !error.is_damage() => {
-                        return Err(error);
-                    }
-                    Err(_) => {}
-                }
-            }
-            keyed.sort_unstable();
-            places = keyed.into_iter().map(|(_, place)| place).collect();
+            places = self.keyed_places()?.into_iter().map(|(_, place)| place).collect();
         }
         Ok(places.into_iter().map(|(part, row)| self.row(part, row)))
+    }
+
+    /// Every key with the place of its row, in byte order. Reads keys only.
+    fn keyed_places(&self) -> Result<Vec<(&str, (u32, u32))>> {
+        let mut keyed = Vec::with_capacity(self.len() as usize);
+        for (part, row) in self.live_places() {
+            match self.part(part).and_then(|part| part.segment.key(row)) {
+                Ok(key) => keyed.push((key, (part, row))),
+                Err(error) if self.on_damage == OnDamage::Fail || !error.is_damage() => return Err(error),
+                Err(_) => {}
+            }
+        }
+        keyed.sort_unstable();
+        Ok(keyed)
     }
 
     /// Every key, in byte order. Reads keys only.
@@ -146,16 +151,7 @@ impl View {
     /// # Errors
     /// Damage to a key.
     pub fn keys(&self) -> Result<Vec<&str>> {
-        let mut keys = Vec::new();
-        for (part, row) in self.live_places() {
-            match self.part(part).and_then(|part| part.segment.key(row)) {
-                Ok(key) => keys.push(key),
-                Err(error) if self.on_damage == OnDamage::Fail || !error.is_damage() => return Err(error),
-                Err(_) => {}
-            }
-        }
-        keys.sort_unstable();
-        Ok(keys)
+        Ok(self.keyed_places()?.into_iter().map(|(key, _)| key).collect())
     }
 
     /// Calls `each` with every row's key and metadata, in storage order. Reads no vectors and no text.

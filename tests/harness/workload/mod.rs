@@ -23,7 +23,7 @@ pub const ROOT: &str = "/store";
 /// An environment that repeats itself: `seed` decides the identities.
 pub fn environment(disk: Arc<dyn Disk>, observer: Arc<dyn Observer>, seed: u64) -> Environment {
     let (clock, entropy) = (Arc::new(StepClock::default()), Arc::new(SeqEntropy::new(seed)));
-    Environment { disk, clock, entropy, observer }
+    Environment { disk, clock, entropy, observer, ..Environment::default() }
 }
 
 /// A store in use.

@@ -2,6 +2,7 @@
 //! is spent waiting for small reads.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde::Serialize;
 use serde_json::Value;
 use siltstone::format::names::FileKind;
-use siltstone::{Collection, Store, View};
+use siltstone::{Collection, Holder, Store, View};
 
 use super::last_commit::last_commit_ms;
 use crate::command::context::Context;
 use crate::exit::CliError;
+use crate::render::units::{age, moment};
 
 /// What `status` shows of a collection.
 #[derive(Debug, Serialize)]
@@ -31,8 +33,33 @@ pub(super) struct Measured {
     commit: u64,
     pub(super) last_commit_ms: Option<i64>,
     pub(super) snapshots: Vec<String>,
-    /// Who writes to it now.
+    /// Who writes to it now, as a sentence part.
     pub(super) writer: Option<String>,
+    holder: Option<Writing>,
+}
+
+/// Who writes, as they said themselves.
+#[derive(Debug, Serialize)]
+struct Writing {
+    process: u32,
+    command: String,
+    host: Option<String>,
+    since_ms: i64,
+    age_ms: i64,
+}
+
+impl Writing {
+    fn of(holder: Holder, now_ms: i64) -> Writing {
+        let Holder { process, program, since_ms, host, .. } = holder;
+        Writing { process, command: program, host, since_ms, age_ms: now_ms.saturating_sub(since_ms).max(0) }
+    }
+}
+
+impl fmt::Display for Writing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (since, age) = (moment(self.since_ms), age(self.age_ms));
+        write!(f, "process {} ({}) since {since}, for {age}", self.process, self.command)
+    }
 }
 
 type Outcome = (String, Result<Measured, CliError>);
@@ -91,11 +118,11 @@ fn one(
     let snapshots = collection.snapshots()?.into_iter().map(|snapshot| snapshot.name).collect();
     let (segments, bytes) = files(collection.directory());
     let identity = collection.identity();
-    let writer = match collection.writer_status() {
-        (_, false) => None,
-        (Some(holder), true) => Some(holder.to_string()),
-        (None, true) => Some("a process that has not said who it is yet".to_owned()),
-    };
+    let (holder, is_held) = collection.writer_status();
+    let now_ms = store.environment().clock.now_ms();
+    let holder = holder.filter(|_| is_held).map(|holder| Writing::of(holder, now_ms));
+    let unknown = || "a process that has not said who it is yet".to_owned();
+    let writer = is_held.then(|| holder.as_ref().map_or_else(unknown, ToString::to_string));
     Ok(Measured {
         collection: name.to_owned(),
         provider: identity.provider.clone(),
@@ -111,6 +138,7 @@ fn one(
         last_commit_ms: last_commit_ms(collection.directory()),
         snapshots,
         writer,
+        holder,
     })
 }
 

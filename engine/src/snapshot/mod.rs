@@ -1,6 +1,8 @@
 //! Snapshots: keeping a moment under a name. Nothing that was committed changes, so a snapshot is a list of segments
 //! and how far each counts.
 
+pub(crate) mod store_wide;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
