@@ -15,7 +15,7 @@
 //! - Any number of [`View`]s, in any processes. A view shows one moment for as long as it lives; [`View::search`]
 //!   returns what a brute-force scan in float64 would, bit for bit, on every processor.
 //! - Every byte on disk lies under a checksum, and what is returned was checked. [`verify`] reports damage by file and
-//!   byte, [`recover`] saves what is whole.
+//!   byte, [`repair`] puts single flipped bits right, [`recover`] saves what is whole.
 //!
 //! What it assumes of the disk, and what it does not protect from (drives that lie about a flush, an attacker who
 //! rewrites checksums, another program that truncates a mapped file, which raises SIGBUS), is stated in `SPEC.md` of
@@ -66,6 +66,7 @@ mod ids;
 mod lock;
 mod manifest;
 mod recover;
+mod repair;
 mod search;
 mod segment;
 mod snapshot;
@@ -84,6 +85,7 @@ pub use filter::{Filter, FilterBound, FilterError, FilterValue};
 pub use ids::{CommitSeq, Generation, RowIndex, RowPlace, SegmentId};
 pub use lock::Holder;
 pub use recover::{RecoveredCollection, RecoveryReport, recover};
+pub use repair::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, plan_repair, repair};
 pub use search::{Answer, Hit, Scope, Search, StoreView};
 pub use siltstone_format as format;
 pub use siltstone_format::identity::{self, EmbeddingIdentity};

@@ -14,7 +14,7 @@ use crate::{Digest, Flaw};
 
 const BEFORE: &str = ",\n  \"blake3\": \"";
 const AFTER: &str = "\"\n}\n";
-const ENDING_BYTES: usize = BEFORE.len() + 64 + AFTER.len();
+pub(crate) const ENDING_BYTES: usize = BEFORE.len() + 64 + AFTER.len();
 
 /// The bytes of `value`, which must serialise to a JSON object with at least one member, in its envelope.
 ///
@@ -25,12 +25,18 @@ pub fn seal<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
     let Some(body) = text.strip_suffix("\n}") else {
         return Err("a document must be a JSON object with members".to_owned());
     };
-    let mut bytes = body.as_bytes().to_vec();
-    let digest = to_hex(&digest(&bytes));
-    for part in [BEFORE, &digest, AFTER] {
-        bytes.extend_from_slice(part.as_bytes());
-    }
-    Ok(bytes)
+    Ok([body, &ending_of(body.as_bytes())].concat().into_bytes())
+}
+
+/// The ending that belongs to a body.
+pub(crate) fn ending_of(body: &[u8]) -> String {
+    [BEFORE, &to_hex(&digest(body)), AFTER].concat()
+}
+
+/// The digest in an ending, when the ending is well formed.
+pub(crate) fn stored_digest(ending: &[u8]) -> Option<Digest> {
+    let text = std::str::from_utf8(ending).ok()?;
+    text.strip_prefix(BEFORE)?.strip_suffix(AFTER).and_then(from_hex::<32>)
 }
 
 /// The value of a document, and its digest.
@@ -106,11 +112,7 @@ fn check_envelope(structure: &'static str, bytes: &[u8]) -> Result<Digest, Flaw>
         return Err(Flaw::short(structure, 0, ENDING_BYTES as u64, length));
     };
     let (body, ending) = bytes.split_at(body_bytes);
-    let stored = std::str::from_utf8(ending)
-        .ok()
-        .and_then(|text| text.strip_prefix(BEFORE)?.strip_suffix(AFTER))
-        .and_then(from_hex::<32>);
-    let Some(stored) = stored else {
+    let Some(stored) = stored_digest(ending) else {
         let found = ending.escape_ascii().to_string();
         return Err(whole("ending", format!("{BEFORE:?}, 64 hex digits, {AFTER:?}"), found));
     };

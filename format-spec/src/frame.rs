@@ -468,6 +468,33 @@ impl<'a> Frame<'a> {
         Ok(kills)
     }
 
+    /// The stored CRC of each row, in order. Not checked.
+    pub(crate) fn stored_row_crcs(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.row_crcs().chunks_exact(4).filter_map(|word| Self::word(word, 0))
+    }
+
+    /// Where each key ends in the keys section, and its stored CRC. Not checked.
+    pub(crate) fn stored_keys(&self) -> impl Iterator<Item = (u32, u32)> + use<'a> {
+        let words = |table: &'a [u8]| table.chunks_exact(4).filter_map(|word| Self::word(word, 0));
+        words(self.key_ends()).zip(words(self.key_crcs()))
+    }
+
+    /// The entries of the metadata and of the text blocks. Not checked.
+    pub(crate) fn stored_blocks(&self) -> (Vec<Block>, Vec<Block>) {
+        let entries = |table: &[u8]| table.chunks_exact(Block::BYTES).filter_map(Block::get).collect();
+        let (metadata, text) = self.block_tables();
+        (entries(metadata), entries(text))
+    }
+
+    /// Every flaw of the rows, keys and blocks, each by its own checksum in the index, which is taken for good.
+    pub(crate) fn content_flaws(&self) -> Vec<Flaw> {
+        let mut flaws: Vec<Flaw> = (0..self.rows).filter_map(|row| self.row(row)?.err()).collect();
+        flaws.extend((0..self.keys).filter_map(|key| self.key(key)?.err()));
+        flaws.extend(self.metadata_section().flaws(self.seed));
+        flaws.extend(self.text_section().flaws(self.seed));
+        flaws
+    }
+
     /// Every flaw of the frame: trailer, digest, and each index, row, key, block and padding by itself, so that the
     /// damage is located as closely as the checksums allow. Reads every byte.
     pub fn flaws(&self, header: &FrameHeader) -> Vec<Flaw> {
@@ -485,10 +512,7 @@ impl<'a> Frame<'a> {
             flaws.push(flaw);
             return flaws;
         }
-        flaws.extend((0..self.rows).filter_map(|row| self.row(row)?.err()));
-        flaws.extend((0..self.keys).filter_map(|key| self.key(key)?.err()));
-        flaws.extend(self.metadata_section().flaws(self.seed));
-        flaws.extend(self.text_section().flaws(self.seed));
+        flaws.extend(self.content_flaws());
         let zeros = self.section(self.geometry.zeros, self.geometry.trailer);
         if let Some(at) = zeros.iter().position(|&byte| byte != 0) {
             let offset = self.offset + (self.geometry.zeros + at) as u64;

@@ -31,6 +31,7 @@ pub mod key_index;
 pub mod layout;
 pub mod limits;
 pub mod manifest;
+pub mod mend;
 mod metric;
 pub mod names;
 pub mod payload;

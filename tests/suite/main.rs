@@ -12,5 +12,6 @@ mod model;
 mod power_cut;
 mod reader;
 mod recovery;
+mod repair;
 mod retained;
 mod truncation;

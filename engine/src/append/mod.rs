@@ -62,6 +62,8 @@ pub struct Writer {
     last_commit: u64,
     batch: Batch,
     poisoned: Option<String>,
+    /// Damaged segments are written beside, whatever their state: they are about to be taken out.
+    skips_damage: bool,
     /// Last, so that it is let go of when everything else is closed.
     _lock: Lock,
 }
@@ -202,6 +204,17 @@ impl Writer {
         Ok(true)
     }
 
+    /// Deletes the row at a place of an earlier commit, whose key is `key`. Other rows with this key stay: after damage
+    /// there may be some.
+    pub(crate) fn delete_at(&mut self, segment: u64, row: u32, key: &str) -> Result<()> {
+        self.check_usable()?;
+        self.make_room()?;
+        self.batch.frame.push_deleted(segment, row, key);
+        self.batch.kills.push((segment, row));
+        self.batch.deleted += 1;
+        Ok(())
+    }
+
     /// Deletes the rows whose metadata matches, as they were at the last commit: rows of this batch stay. Returns how
     /// many. Reads the metadata of the whole collection.
     ///
@@ -329,9 +342,9 @@ impl Writer {
         }
         for part in self.sealed.iter().rev() {
             // A segment that was left alone for its damage does not keep anybody from writing.
-            let is_frozen = part.segment.digest.is_none();
+            let skips_damage = self.skips_damage || part.segment.digest.is_none();
             let disk = &*self.shared.environment.disk;
-            if let Some(row) = part.segment.find(key, &part.live, disk, is_frozen)? {
+            if let Some(row) = part.segment.find(key, &part.live, disk, skips_damage)? {
                 return Ok(Some((part.segment.place.segment, row)));
             }
         }

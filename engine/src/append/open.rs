@@ -35,6 +35,17 @@ impl Writer {
 
     /// As [`Writer::open`], by who has the lock already.
     pub(crate) fn open_locked(shared: &Arc<Shared>, options: WriterOptions, lock: Lock) -> Result<Self> {
+        Self::open_beside(shared, options, lock, false)
+    }
+
+    /// As [`Writer::open_locked`]; but damaged sealed segments are passed over when `skips_damage` says so. Rows in them
+    /// that cannot be read are then neither found nor replaced, so that this is for taking those segments out only.
+    pub(crate) fn open_beside(
+        shared: &Arc<Shared>,
+        options: WriterOptions,
+        lock: Lock,
+        skips_damage: bool,
+    ) -> Result<Self> {
         let environment = &shared.environment;
         let disk = &*environment.disk;
         let catalogue = catalogue::load(environment, &shared.root)?;
@@ -67,7 +78,8 @@ impl Writer {
         let mut damage = Vec::new();
         let slot = witness.latest.as_ref();
         let parts = view::open_parts(shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
-        if let Some(found) = damage.iter().find(|found| !may_write_beside(&manifest, found)) {
+        let is_in_the_way = |found: &&view::Damage| !skips_damage && !may_write_beside(&manifest, found);
+        if let Some(found) = damage.iter().find(is_in_the_way) {
             return Err(Error::flaw(&found.path, found.flaw.clone()));
         }
         if let Some(part) = parts.iter().find(|part| part.features_read_only != 0) {
@@ -98,6 +110,7 @@ impl Writer {
             last_commit,
             batch,
             poisoned: None,
+            skips_damage,
             _lock: lock,
         })
     }

@@ -38,7 +38,8 @@ pub(crate) fn publish_copy(
 
 const COPY_BYTES: u64 = 1 << 20;
 
-fn publish_with(
+/// As [`publish`], with whatever `fill` writes into the new file as content.
+pub(crate) fn publish_with(
     disk: &dyn Disk,
     directory: &Path,
     name: &str,

@@ -6,6 +6,8 @@
 
 mod rebuild;
 
+pub(crate) use rebuild::manifest as rebuilt_manifest;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

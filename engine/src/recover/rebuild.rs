@@ -17,7 +17,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 /// The manifest that the files in `directory` amount to.
-pub(super) fn manifest(environment: &Environment, directory: &Path, id: Id) -> Result<Manifest> {
+pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> Result<Manifest> {
     let disk = &*environment.disk;
     let (mut segments, mut snapshots, mut newest) = (Vec::new(), Vec::new(), None);
     let (mut greatest, mut generation) = (0, 0);

@@ -175,8 +175,8 @@ fn strangers(
                 let aside = directory.join(ASIDE_DIR);
                 let kept = disk.list(&aside).map_err(Error::io("list", &aside))?;
                 if !kept.is_empty() {
-                    let found = format!("{} tails of interrupted commits, kept", kept.len());
-                    let flaw = Flaw::new("collection", "aside", 0, 1, "nothing that was cut", found);
+                    let found = format!("{} files of bytes that were cut off or replaced", kept.len());
+                    let flaw = Flaw::new("collection", "aside", 0, 1, "nothing that was put aside", found);
                     collector.add(&aside, Severity::Note, flaw);
                 }
                 continue;

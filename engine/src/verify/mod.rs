@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use siltstone_format::Flaw;
 use siltstone_format::checksum::from_hex;
-use siltstone_format::names::{CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden};
+use siltstone_format::names::{
+    ASIDE_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden,
+};
 
 use crate::catalogue;
 use crate::environment::Environment;
@@ -133,7 +135,7 @@ fn strangers(
     };
     for entry in disk.list(root).map_err(Error::io("list", root))? {
         match entry.name.as_str() {
-            CATALOGUE_FILE | COLLECTIONS_DIR | LOCK_FILE => {}
+            CATALOGUE_FILE | COLLECTIONS_DIR | LOCK_FILE | ASIDE_DIR => {}
             // Kept beside the collections by the command line; not part of the format.
             "sources.json" => {}
             name if name.ends_with(TEMPORARY_SUFFIX) => note(root.join(name), "an unfinished file"),

@@ -1,0 +1,128 @@
+//! Segments that were left alone for their damage, and that can be put right. Rows of theirs come back that the writers
+//! since could not see: one whose key was written or deleted later must not count again, so a commit says so before the
+//! corrected copy takes its place.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use siltstone_format::footer;
+use siltstone_format::frame::Frame;
+use siltstone_format::layout::FooterFrame;
+use siltstone_format::manifest::SegmentState;
+use siltstone_format::mend::Mend;
+use siltstone_format::names::{FileKind, LOCK_FILE};
+
+use super::examine::Examined;
+use super::item::RepairReport;
+use super::replace::{Correction, replace};
+use super::segment::Survey;
+use crate::append::{Writer, WriterOptions};
+use crate::collection::Shared;
+use crate::disk::Mode;
+use crate::error::{Error, Result};
+use crate::segment::{Promise, open_sealed, write_index};
+use crate::view::{At, OnDamage, open_parts};
+use crate::{lock, manifest, witness};
+
+/// Puts a frozen segment right, and seals it when it is whole.
+pub(super) fn heal(
+    examined: &Examined,
+    segment: u64,
+    survey: &Survey,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let whole = examined.is_whole(segment);
+    if !survey.is_mended() && !whole {
+        return Ok(());
+    }
+    let shared = &examined.shared;
+    let overridden = overridden(shared, segment, survey)?;
+    if !overridden.is_empty() {
+        let mut writer = Writer::open(shared, WriterOptions::default())?;
+        for (row, key) in &overridden {
+            writer.delete_at(segment, *row, key)?;
+        }
+        writer.commit()?;
+    }
+    let environment = &shared.environment;
+    let disk = &*environment.disk;
+    let directory = &shared.directory;
+    let _lock = lock::acquire(environment, directory.join(LOCK_FILE))?;
+    let mut current = manifest::current(disk, directory, &shared.id)?;
+    let name = FileKind::Segment(segment).file_name();
+    let (mut mends, mut bytes) = (survey.mends.clone(), survey.found_bytes);
+    let mut promise = None;
+    if let Some(chain) = survey.chain.filter(|_| whole) {
+        let place = shared.place(segment);
+        let (ending, digest) =
+            footer::encode(&survey.frames, &survey.kills, (survey.end, chain), &place.seed());
+        bytes = survey.end + ending.len() as u64;
+        mends.push(Mend { structure: "footer", offset: survey.end, bytes: ending });
+        let rows = survey.frames.iter().map(|frame| u64::from(frame.rows)).sum();
+        let last_commit = survey.frames.last().map_or(0, |frame| frame.commit);
+        promise = Some(Promise { bytes, rows, last_commit, digest });
+    }
+    report.kept.push(replace(environment, directory, &Correction { name, mends, bytes })?);
+    if let Some(Promise { bytes, rows, last_commit, digest }) = promise {
+        for entry in current.segments.iter_mut().filter(|entry| entry.segment == segment) {
+            entry.state = SegmentState::Sealed { bytes, rows, last_commit, digest };
+        }
+        manifest::publish(environment, directory, current)?;
+        let promise = Promise { bytes, rows, last_commit, digest };
+        write_index(&open_sealed(disk, shared.place(segment), promise)?, disk)?;
+    }
+    let path = shared.place(segment).path();
+    let is_own = |item: &&super::RepairItem| {
+        item.path == path && matches!(item.remedy, super::Remedy::Mend { .. } | super::Remedy::Seal)
+    };
+    report.done.extend(examined.items.iter().filter(is_own).cloned());
+    Ok(())
+}
+
+/// The rows of a segment, as it will be, that count although their keys were written or deleted in a later segment.
+fn overridden(shared: &Arc<Shared>, segment: u64, survey: &Survey) -> Result<Vec<(u32, String)>> {
+    let disk = &*shared.environment.disk;
+    let witness = witness::load(disk, &shared.directory, &shared.id)?;
+    let manifest = manifest::current(disk, &shared.directory, &shared.id)?;
+    let parts = open_parts(shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut Vec::new())?;
+    let (mut later, mut killed) = (HashSet::new(), HashSet::new());
+    for part in parts.iter().filter(|part| part.place.segment > segment) {
+        killed.extend(part.kills.iter().filter(|kill| kill.segment == segment).map(|kill| kill.row));
+        for number in 0..part.frames.len() {
+            let Ok(frame) = part.frame(number) else { continue };
+            let keys = (0..frame.rows()).chain(frame.kills().map(|kill| kill.key));
+            later.extend(keys.filter_map(|key| frame.key(key)?.ok().map(str::to_owned)));
+        }
+    }
+    killed.extend(survey.kills.iter().filter(|kill| kill.segment == segment).map(|kill| kill.row));
+    let mut overridden = HashMap::new();
+    for (row, key) in keys(shared, segment, survey)? {
+        if !killed.contains(&row) && later.contains(&key) {
+            overridden.insert(row, key);
+        }
+    }
+    let mut overridden: Vec<_> = overridden.into_iter().collect();
+    overridden.sort_unstable();
+    Ok(overridden)
+}
+
+/// Number and key of every row of a segment that can be read once it is put right.
+fn keys(shared: &Shared, segment: u64, survey: &Survey) -> Result<Vec<(u32, String)>> {
+    let place = shared.place(segment);
+    let path = place.path();
+    let file = shared.environment.disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+    let mut keys = Vec::new();
+    let ends = survey.frames.iter().skip(1).map(|frame| frame.offset).chain([survey.end]);
+    for (FooterFrame { offset, first_row, rows, .. }, end) in survey.frames.iter().zip(ends) {
+        let mut bytes = vec![0; end.min(survey.found_bytes).saturating_sub(*offset) as usize];
+        file.read_at(&mut bytes, *offset).map_err(Error::io("read", &path))?;
+        survey.mends.iter().for_each(|mend| super::replace::apply(mend, &mut bytes, *offset));
+        let seed = place.seed();
+        let Ok((frame, _)) = Frame::new(&bytes, place.dims, &seed, *offset) else { continue };
+        if frame.check_index().is_ok() {
+            let key = |at: u32| Some((first_row + at, frame.key(at)?.ok()?.to_owned()));
+            keys.extend((0..*rows).filter_map(key));
+        }
+    }
+    Ok(keys)
+}

@@ -1,0 +1,222 @@
+//! Repairing: putting damaged bytes right where the checksums tell what they were, making again what can be made again,
+//! and, when asked, taking out what cannot.
+//!
+//! A plan is made by reading only. A repair makes the same plan again under the lock of each collection, because the
+//! files may have changed since, and carries it out file by file: each step leaves the old bytes or the new ones under
+//! a name, so whatever interrupts it, the next repair goes on. The originals are kept in `aside/`.
+
+mod document;
+mod examine;
+mod frozen;
+mod item;
+mod promise;
+mod quarantine;
+mod replace;
+mod segment;
+
+use std::path::Path;
+
+use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
+use siltstone_format::names::{CATALOGUE_FILE, FileKind, LOCK_FILE, WITNESS_FILE};
+
+use self::document::Document;
+use self::examine::{Examined, examine, of_mends};
+use self::replace::{Correction, keep, replace};
+use crate::disk::Mode;
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::segment::{open_sealed, write_index};
+use crate::store::Store;
+use crate::{catalogue, lock, manifest, witness};
+
+pub use item::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport};
+
+/// Says what a repair of the store at `root`, or of the collections named in `only`, would do. Reads every byte, as a deep
+/// verification does, at the speed of the disk; changes nothing and takes no lock, so that what a writer is at work on may
+/// look damaged.
+///
+/// # Errors
+/// [`Error::NotAStore`], [`Error::NewerFormat`], [`Error::NoSuchCollection`], or a disk that cannot be read. Damage is no
+/// error: it is in the plan.
+pub fn plan_repair(environment: &Environment, root: &Path, only: Option<&[String]>) -> Result<RepairPlan> {
+    let mut plan = RepairPlan::default();
+    let (catalogue, _) = read_catalogue(environment, root, &mut plan.items)?;
+    let Some(catalogue) = catalogue else { return Ok(plan) };
+    for entry in wanted(&catalogue, only)? {
+        match examine(environment, root, &entry)? {
+            Ok(examined) => plan.items.extend(examined.items),
+            Err(item) => plan.items.push(item),
+        }
+    }
+    Ok(plan)
+}
+
+/// Repairs the store at `root`. What is in the report as done is durable when this returns.
+///
+/// A corrected copy takes the place of a damaged file, byte for byte what the file was; segments that were left alone
+/// for damage that is now put right are sealed; derived files are made again. Costs a deep verification, and for each
+/// damaged file twice its length in writes and disk space, because the original is kept. Views that are open go on showing
+/// what they mapped: open new ones.
+///
+/// # Errors
+/// As [`plan_repair`]; [`Error::Locked`] while somebody writes to one of the collections; a disk that refuses. What was
+/// done before the error stays done, and the next repair goes on.
+pub fn repair(environment: &Environment, root: &Path, options: &RepairOptions) -> Result<RepairReport> {
+    let mut report = RepairReport::default();
+    let Some(catalogue) = repair_catalogue(environment, root, &mut report)? else { return Ok(report) };
+    for entry in wanted(&catalogue, options.only.as_deref())? {
+        repair_collection(environment, root, &entry, options, &mut report)?;
+    }
+    Ok(report)
+}
+
+fn wanted(catalogue: &Catalogue, only: Option<&[String]>) -> Result<Vec<CatalogueEntry>> {
+    for name in only.unwrap_or_default() {
+        if !catalogue.collections.iter().any(|entry| entry.name == *name) {
+            return Err(Error::NoSuchCollection { name: name.clone(), similar: Vec::new() });
+        }
+    }
+    let is_wanted = |entry: &&CatalogueEntry| only.is_none_or(|only| only.contains(&entry.name));
+    Ok(catalogue.collections.iter().filter(is_wanted).cloned().collect())
+}
+
+/// The catalogue as it should be, and what puts it right.
+fn read_catalogue(
+    environment: &Environment,
+    root: &Path,
+    items: &mut Vec<RepairItem>,
+) -> Result<(Option<Catalogue>, Option<Correction>)> {
+    match Store::open_in(environment.clone(), root) {
+        Ok(_) | Err(Error::Damaged { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let path = root.join(CATALOGUE_FILE);
+    match document::catalogue(&*environment.disk, root)? {
+        Document::Good(catalogue) => Ok((Some(catalogue), None)),
+        Document::Mended(catalogue, correction) => {
+            let file = environment.disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+            items.extend(of_mends(None, &path, &*file, &correction.mends)?);
+            Ok((Some(catalogue), Some(correction)))
+        }
+        Document::Lost(flaw) => {
+            items.push(RepairItem::of_flaw(None, path, flaw, |flaw| Remedy::None { flaw }));
+            Ok((None, None))
+        }
+    }
+}
+
+fn repair_catalogue(
+    environment: &Environment,
+    root: &Path,
+    report: &mut RepairReport,
+) -> Result<Option<Catalogue>> {
+    if let (Some(catalogue), None) = read_catalogue(environment, root, &mut Vec::new())? {
+        return Ok(Some(catalogue));
+    }
+    let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;
+    let mut items = Vec::new();
+    let (catalogue, correction) = read_catalogue(environment, root, &mut items)?;
+    match correction {
+        Some(correction) => {
+            report.kept.push(replace(environment, root, &correction)?);
+            report.done.extend(items);
+        }
+        None => report.left.extend(items),
+    }
+    Ok(catalogue)
+}
+
+fn repair_collection(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    options: &RepairOptions,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let Some(examined) = mend(environment, root, entry, report)? else { return Ok(()) };
+    for (segment, survey) in &examined.frozen {
+        frozen::heal(&examined, *segment, survey, report)?;
+    }
+    if options.quarantine && !(examined.hurt.is_empty() && examined.hurt_snapshots.is_empty()) {
+        return quarantine::take_out(environment, root, entry, report);
+    }
+    let is_hurt = |item: &&RepairItem| matches!(item.remedy, Remedy::Quarantine { .. });
+    report.left.extend(examined.items.iter().filter(is_hurt).cloned());
+    Ok(())
+}
+
+/// Puts everything right that needs no commit. Nothing to report when the collection is gone or beyond reading.
+fn mend(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    report: &mut RepairReport,
+) -> Result<Option<Examined>> {
+    let disk = &*environment.disk;
+    let directory = catalogue::directory(root, &entry.collection);
+    let _lock = match lock::acquire(environment, directory.join(LOCK_FILE)) {
+        Err(error) if error.is_missing_file() => None,
+        lock => Some(lock?),
+    };
+    if !catalogue::load(environment, root)?.collections.contains(entry) {
+        return Ok(None);
+    }
+    // A sync that failed before may have left names that everybody sees and that are not on disk.
+    catalogue::confirm(environment, root)?;
+    let examined = match examine(environment, root, entry)? {
+        Ok(examined) => examined,
+        Err(item) => {
+            report.left.push(item);
+            return Ok(None);
+        }
+    };
+    disk.sync_dir(&directory).map_err(Error::io("sync", &directory))?;
+    for correction in &examined.corrections {
+        report.kept.push(replace(environment, &directory, correction)?);
+    }
+    if let Some(beyond_repair) = examined.rebuilt {
+        let old = beyond_repair.map(|generation| FileKind::Manifest(generation).file_name());
+        if let Some(old) = &old {
+            report.kept.push(keep(environment, &directory, old)?);
+        }
+        manifest::write(environment, &directory, &examined.manifest)?;
+        if let Some(path) = old.map(|old| directory.join(old)) {
+            disk.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    if examined.witness_lost && examined.hurt.is_empty() {
+        rewrite_witness(environment, &directory, &examined, report)?;
+    }
+    for (place, promise) in &examined.underived {
+        write_index(&open_sealed(disk, place.clone(), *promise)?, disk)?;
+    }
+    let is_done = |item: &&RepairItem| match item.remedy {
+        Remedy::Mend { .. } => !examined.is_frozen(&item.path),
+        Remedy::Rebuild { .. } => !item.path.ends_with(WITNESS_FILE) || examined.hurt.is_empty(),
+        Remedy::Derive { .. } => true,
+        _ => false,
+    };
+    report.done.extend(examined.items.iter().filter(is_done).cloned());
+    Ok(Some(examined))
+}
+
+/// A witness of the last commit: all that it could have named was just read and found good.
+fn rewrite_witness(
+    environment: &Environment,
+    directory: &Path,
+    examined: &Examined,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let disk = &*environment.disk;
+    let found = witness::load(disk, directory, &examined.shared.id)?;
+    if disk.open(&directory.join(WITNESS_FILE), Mode::Read).is_ok() {
+        report.kept.push(keep(environment, directory, WITNESS_FILE)?);
+    }
+    let before = found.latest.unwrap_or_else(|| witness::blank(examined.shared.id));
+    let slot = examined.last.clone().filter(|last| last.commit >= before.commit).unwrap_or(before.clone());
+    witness::create(
+        disk,
+        directory,
+        &siltstone_format::layout::WitnessSlot { sequence: before.sequence + 2, ..slot },
+    )
+}

@@ -1,0 +1,262 @@
+//! Taking out what is beyond repair. The rows of a damaged segment that are whole are written anew, as the rows of one
+//! ordinary commit that replaces them where they were; then one manifest edit takes the segment out, with the snapshots
+//! that name it; then the file goes to `aside/`. Whatever interrupts this, every whole row counts once, and the next
+//! repair goes on.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use siltstone_format::catalogue::CatalogueEntry;
+use siltstone_format::checksum::to_hex;
+use siltstone_format::manifest::{Manifest, SegmentState};
+use siltstone_format::names::{FileKind, LOCK_FILE};
+
+use super::examine::{Examined, examine};
+use super::item::{LostRow, Remedy, RepairReport};
+use super::replace::{move_aside, place_aside};
+use crate::append::{Record, Writer, WriterOptions, lock_of};
+use crate::disk::{Mode, durable};
+use crate::environment::Environment;
+use crate::error::{Error, Result};
+use crate::segment::OpenFile;
+use crate::view::{At, OnDamage, Part, View, build, open_parts, reach};
+use crate::{catalogue, lock, manifest, witness};
+
+/// Takes the segments and snapshots that are beyond repair out of a collection.
+pub(super) fn take_out(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let directory = catalogue::directory(root, &entry.collection);
+    let Some(examined) = freeze(environment, root, entry, &directory)? else { return Ok(()) };
+    let lock = lock_of(&examined.shared)?;
+    let mut writer = Writer::open_beside(&examined.shared, WriterOptions::default(), lock, true)?;
+    let (whole_rows, view) = views(&examined, writer.manifest())?;
+    let lost = lost_rows(&examined, &view)?;
+    report.kept.extend(write_lost(environment, &directory, &view, &lost)?);
+    let is_hurt = |part: &Part| examined.hurt.contains(&part.segment.place.segment);
+    for (number, part) in (0u32..).zip(&view.parts).filter(|(_, part)| is_hurt(part)) {
+        for row in part.live.iter(0, u32::MAX) {
+            match view.row(number, row) {
+                Ok(row) => {
+                    let record = Record::new(row.key, row.vector).metadata(row.metadata).text(&row.text);
+                    writer.upsert(record)?;
+                }
+                Err(error) if error.is_damage() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    carry_kills(&mut writer, &examined, &whole_rows, &view)?;
+    writer.commit()?;
+
+    let mut next = writer.manifest().clone();
+    next.segments.retain(|entry| !examined.hurt.contains(&entry.segment));
+    let (dropped, kept): (Vec<_>, Vec<_>) =
+        next.snapshots.drain(..).partition(|entry| examined.hurt_snapshots.contains(&entry.name));
+    next.snapshots = kept;
+    let published = manifest::publish(environment, &directory, next)?;
+    writer.set_manifest(published);
+
+    let snapshots = dropped.iter().map(|entry| FileKind::Snapshot(entry.file).file_name());
+    let segments = examined.hurt.iter().map(|number| FileKind::Segment(*number).file_name());
+    for name in segments.chain(snapshots) {
+        match move_aside(environment, &directory, &name) {
+            Err(error) if error.is_missing_file() => {}
+            kept => report.kept.push(kept?),
+        }
+    }
+    for number in &examined.hurt {
+        let index = directory.join(FileKind::KeyIndex(*number).file_name());
+        match environment.disk.remove(&index) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", &index)(error));
+            }
+            _ => {}
+        }
+    }
+    let is_done = |item: &&super::RepairItem| matches!(item.remedy, Remedy::Quarantine { .. });
+    report.done.extend(examined.items.iter().filter(is_done).cloned());
+    report.lost.extend(lost.into_iter().map(|lost| lost.row));
+    report.dropped_snapshots.extend(dropped.into_iter().map(|dropped| (entry.name.clone(), dropped.name)));
+    Ok(())
+}
+
+/// Looks again, now that everything else is repaired, and closes a damaged open segment, so that nothing is appended to
+/// it. Nothing when nothing is beyond repair any more.
+fn freeze(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    directory: &Path,
+) -> Result<Option<Examined>> {
+    let disk = &*environment.disk;
+    let _lock = lock::acquire(environment, directory.join(LOCK_FILE))?;
+    let Ok(examined) = examine(environment, root, entry)? else { return Ok(None) };
+    if examined.hurt.is_empty() && examined.hurt_snapshots.is_empty() {
+        return Ok(None);
+    }
+    let mut next = examined.manifest.clone();
+    let open = next.segments.iter_mut().find(|entry| entry.state == SegmentState::Open);
+    let Some(open) = open.filter(|entry| examined.hurt.contains(&entry.segment)) else {
+        return Ok(Some(examined));
+    };
+    let witness = witness::load(disk, directory, &examined.shared.id)?;
+    let place = examined.shared.place(open.segment);
+    let path = place.path();
+    let promised = witness.latest.as_ref().map_or(0, |slot| slot.commit);
+    open.state = match disk.open(&path, Mode::Read) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => SegmentState::Frozen {
+            end_bytes: siltstone_format::limits::HEADER_PAGE_BYTES,
+            last_commit: promised,
+            chain: [0; 32],
+        },
+        file => {
+            let file = file.map_err(Error::io("open", &path))?;
+            let mut found = OpenFile::start_despite_damage(&*file, place.clone())?;
+            found.walk.advance(&*file, &place, &reach(&open.state, &place, &witness))?;
+            let walk = found.walk;
+            let last_commit = walk.greatest_commit.max(promised);
+            SegmentState::Frozen { end_bytes: walk.end, last_commit, chain: walk.chain }
+        }
+    };
+    manifest::publish(environment, directory, next)?;
+    Ok(Some(examined))
+}
+
+/// The collection as its kills leave it, and as a view that passes over damage shows it: with the newest row of each key
+/// only, because kills may be lost.
+fn views(examined: &Examined, manifest: &Manifest) -> Result<(View, View)> {
+    let shared = &examined.shared;
+    let witness = witness::load(&*shared.environment.disk, &shared.directory, &shared.id)?;
+    let mut damage = Vec::new();
+    let parts = open_parts(shared, manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
+    let all = build(shared, parts.clone(), At::Now, OnDamage::Skip, Vec::new());
+    Ok((all, build(shared, parts, At::Now, OnDamage::Skip, damage)))
+}
+
+/// A lost row, and where it lies.
+struct Lost {
+    row: LostRow,
+    /// Number of the part, and of the row in it, when there is a frame that tells.
+    place: Option<(u32, u32)>,
+}
+
+/// The rows that count and cannot be read, and the damage that hides how many rows there were.
+fn lost_rows(examined: &Examined, view: &View) -> Result<Vec<Lost>> {
+    let collection = view.collection().to_owned();
+    let mut lost = Vec::new();
+    for (number, part) in (0u32..).zip(&view.parts) {
+        if !examined.hurt.contains(&part.segment.place.segment) {
+            continue;
+        }
+        for row in part.live.iter(0, u32::MAX) {
+            let flaw = match view.row(number, row) {
+                Err(Error::Damaged { flaw, .. }) => *flaw,
+                Err(error) => return Err(error),
+                Ok(_) => continue,
+            };
+            let key = part.segment.key(row).ok().map(str::to_owned);
+            let path = part.segment.path();
+            let row_of = LostRow { collection: collection.clone(), path, key, flaw };
+            lost.push(Lost { row: row_of, place: Some((number, row)) });
+        }
+    }
+    // What takes the rows of a frame along with it, so that no row of it is known.
+    const HIDES_ROWS: [&str; 2] = ["frames", "file"];
+    for item in &examined.items {
+        if let Remedy::Quarantine { flaw } = &item.remedy
+            && flaw.structure == "segment"
+            && HIDES_ROWS.contains(&flaw.field)
+        {
+            let (path, flaw) = (item.path.clone(), flaw.clone());
+            lost.push(Lost {
+                row: LostRow { collection: collection.clone(), path, key: None, flaw },
+                place: None,
+            });
+        }
+    }
+    Ok(lost)
+}
+
+/// Writes what can still be read of lost rows to a file in `aside/`, one JSON object a line.
+fn write_lost(
+    environment: &Environment,
+    directory: &Path,
+    view: &View,
+    lost: &[Lost],
+) -> Result<Option<std::path::PathBuf>> {
+    if lost.is_empty() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    for Lost { row, place } in lost {
+        let mut line = json!({
+            "file": row.path.file_name().map(|name| name.to_string_lossy()),
+            "key": row.key,
+            "flaw": row.flaw.to_string(),
+        });
+        if let (Some((part, number)), Some(line)) = (place, line.as_object_mut()) {
+            line.extend(remains(view.part(*part)?, *number));
+        }
+        text.push_str(&line.to_string());
+        text.push('\n');
+    }
+    let (aside, name) = place_aside(environment, directory, "rows.jsonl")?;
+    durable::publish(&*environment.disk, &aside, &name, text.as_bytes())?;
+    Ok(Some(aside.join(name)))
+}
+
+/// What can still be read of a row, each piece under its own checksum. The bytes of a vector that fails its checksum are
+/// given as they are, and named so.
+fn remains(part: &Part, row: u32) -> serde_json::Map<String, Value> {
+    let mut found = serde_json::Map::new();
+    let segment = &part.segment;
+    found.insert("segment".into(), segment.place.segment.into());
+    found.insert("row".into(), row.into());
+    let Some((number, at)) = segment.frame_of(row) else { return found };
+    let Ok(frame) = segment.frame(number) else { return found };
+    let row_bytes = frame.geometry().row_bytes;
+    let raw = frame.row_section().get(at as usize * row_bytes..).and_then(|rows| rows.get(..row_bytes));
+    match (frame.row(at), raw) {
+        (Some(Ok(bytes)), _) => found.insert("vector".into(), to_hex(bytes).into()),
+        (_, Some(bytes)) => found.insert("damaged_vector".into(), to_hex(bytes).into()),
+        _ => None,
+    };
+    if let Some(Ok(metadata)) = frame.metadata(at)
+        && let Ok(value) = serde_json::from_slice(&metadata)
+    {
+        found.insert("metadata".into(), value);
+    }
+    if let Some(Ok(text)) = frame.text(at) {
+        found.insert("text".into(), text.into());
+    }
+    found
+}
+
+/// Says again what only the segments that go say: which rows of other segments no longer count. Also that of rows with one
+/// key only the newest counts.
+fn carry_kills(writer: &mut Writer, examined: &Examined, all: &View, view: &View) -> Result<()> {
+    let goes = |segment: u64| examined.hurt.contains(&segment);
+    let parts: HashMap<u64, &Part> =
+        view.parts.iter().map(|part| (part.segment.place.segment, part)).collect();
+    let mut kills = std::collections::BTreeSet::new();
+    for part in view.parts.iter().filter(|part| goes(part.segment.place.segment)) {
+        kills.extend(part.segment.kills.iter().map(|kill| (kill.segment, kill.row)));
+    }
+    for (before, part) in all.parts.iter().zip(&view.parts) {
+        let segment = part.segment.place.segment;
+        let older = before.live.iter(0, u32::MAX).filter(|row| !part.live.contains(*row));
+        kills.extend(older.map(|row| (segment, row)));
+    }
+    for (segment, row) in kills.into_iter().filter(|(segment, _)| !goes(*segment)) {
+        if let Some(part) = parts.get(&segment) {
+            let key = part.segment.key(row)?.to_owned();
+            writer.delete_at(segment, row, &key)?;
+        }
+    }
+    Ok(())
+}
