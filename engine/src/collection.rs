@@ -14,7 +14,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::lock::{self, Holder};
 use crate::segment::{OpenFile, Segment, SegmentPlace};
-use crate::snapshot::{self, SnapshotInfo};
+use crate::snapshot::{self, Restored, SnapshotInfo};
 use crate::view::{self, At, OnDamage, View};
 
 /// A collection of a store. Cheap to clone; clones share their maps.
@@ -202,6 +202,15 @@ impl Collection {
     /// As [`Collection::writer`]; [`Error::SnapshotExists`].
     pub fn create_snapshot(&self, name: &str) -> Result<SnapshotInfo> {
         self.writer()?.create_snapshot(name)
+    }
+
+    /// Goes back to the moment of a snapshot, and keeps the moment until now under `keep_as`; as
+    /// [`Writer::restore_snapshot`].
+    ///
+    /// # Errors
+    /// As [`Collection::writer`] and [`Writer::restore_snapshot`].
+    pub fn restore_snapshot(&self, name: &str, keep_as: &str) -> Result<Restored> {
+        self.writer()?.restore_snapshot(name, keep_as)
     }
 
     /// Lets a snapshot go.

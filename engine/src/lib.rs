@@ -91,7 +91,7 @@ pub use siltstone_format as format;
 pub use siltstone_format::identity::{self, EmbeddingIdentity};
 pub use siltstone_format::payload::Compression;
 pub use siltstone_format::{Flaw, Metric};
-pub use snapshot::SnapshotInfo;
+pub use snapshot::{Restored, SnapshotInfo};
 pub use store::Store;
 pub use verify::{Depth, Finding, Report, Severity, verify};
 pub use view::{Change, ChangeKind, Damage, Difference, OnDamage, Order, Row, View};

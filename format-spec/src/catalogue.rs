@@ -60,7 +60,7 @@ impl Catalogue {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or names something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (catalogue, digest) = document::open_versioned::<Self>((STRUCTURE, CATALOGUE_FORMAT), bytes)?;
+        let (catalogue, digest) = document::open_versioned::<Self>((STRUCTURE, CATALOGUE_FORMAT), 0, bytes)?;
         if !(1..=MAX_NUMBER).contains(&catalogue.generation) {
             let (expected, found) = (format!("1 to {MAX_NUMBER}"), catalogue.generation.to_string());
             return Err(member(STRUCTURE, bytes, "generation", &expected, &found));

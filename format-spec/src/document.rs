@@ -57,9 +57,10 @@ struct Head {
 }
 
 /// As [`open`], for documents with a format and a version. These are judged before any other member, because a newer
-/// version may say other things in other ways.
+/// version may say other things in other ways. `known_incompatible` are the feature bits that may be set.
 pub(crate) fn open_versioned<T: DeserializeOwned>(
     (structure, format): (&'static str, &str),
+    known_incompatible: u64,
     bytes: &[u8],
 ) -> Result<(T, Digest), Flaw> {
     let digest = check_envelope(structure, bytes)?;
@@ -71,10 +72,10 @@ pub(crate) fn open_versioned<T: DeserializeOwned>(
         let expected = format!("1 to {FORMAT_VERSION}");
         return Err(member(structure, bytes, "version", &expected, &head.version.to_string()));
     }
-    let unknown = head.features.unwrap_or_default().incompatible;
+    let unknown = head.features.unwrap_or_default().incompatible & !known_incompatible;
     if unknown != 0 {
-        let found = format!("{unknown:#x}");
-        return Err(member(structure, bytes, "features_incompatible", "0, no feature is known", &found));
+        let (expected, found) = (format!("none but {known_incompatible:#x}"), format!("{unknown:#x}"));
+        return Err(member(structure, bytes, "features_incompatible", &expected, &found));
     }
     Ok((parse(structure, bytes)?, digest))
 }

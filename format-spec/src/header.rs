@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::checksum::digest;
+use crate::follows::Follows;
 use crate::identity::EmbeddingIdentity;
 use crate::layout::SegmentHeader;
 use crate::limits::{FORMAT_VERSION, HEADER_PAGE_BYTES, MAX_NUMBER};
@@ -16,6 +17,10 @@ pub struct SegmentIdentity {
     pub name: String,
     /// What made the vectors.
     pub identity: EmbeddingIdentity,
+    /// What of the segments before this one still counted when it was created, after a snapshot was restored; nothing
+    /// when all that had counted before went on counting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follows: Option<Follows>,
 }
 
 /// A header page as a value.
@@ -128,6 +133,9 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
     }
     if let Err(reason) = identity.identity.check() {
         return flaw("identity", at, document.len(), "within the limits".into(), reason);
+    }
+    if let Some(reason) = identity.follows.as_ref().and_then(|follows| follows.flaw(header.segment)) {
+        return flaw("follows", at, document.len(), reason, "something else".into());
     }
     if identity.identity.dims != header.dims || identity.identity.metric.code() != header.metric {
         let found = format!("{} and {}", identity.identity.dims, identity.identity.metric);

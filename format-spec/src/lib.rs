@@ -22,6 +22,7 @@ pub mod catalogue;
 pub mod checksum;
 pub mod document;
 mod flaw;
+pub mod follows;
 pub mod footer;
 pub mod frame;
 pub mod frame_builder;

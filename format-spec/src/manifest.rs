@@ -13,7 +13,11 @@ use crate::{Digest, Flaw, Id};
 pub const MANIFEST_FORMAT: &str = "siltstone manifest";
 const STRUCTURE: &str = "manifest";
 
-/// Feature bits of a structure; this version knows none.
+/// Bit of [`Features::incompatible`]: a segment is [`SegmentState::Capped`]. Who does not know it would show commits that
+/// no longer count.
+pub const CAPPED_SEGMENTS: u64 = 1;
+
+/// Feature bits of a structure. This version knows [`CAPPED_SEGMENTS`] in manifests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Features {
     /// May be ignored.
@@ -85,6 +89,20 @@ pub enum SegmentState {
         #[serde(with = "hex")]
         digest: Digest,
     },
+    /// Sealed, and counts only up to one of its commits: a snapshot was restored that saw it so.
+    Capped {
+        /// Length of the file.
+        bytes: u64,
+        /// Number of its rows, those beyond the cap included.
+        rows: u64,
+        /// Its last commit, beyond the cap.
+        last_commit: u64,
+        /// Digest of the segment, as in its seal.
+        #[serde(with = "hex")]
+        digest: Digest,
+        /// The last of its commits that counts.
+        cap: u64,
+    },
     /// Damaged while it was open, and left alone since: the writer went on in another segment.
     Frozen {
         /// Where its last good frame ends, in bytes.
@@ -109,6 +127,7 @@ struct SegmentMembers {
     end_bytes: Option<u64>,
     digest: Option<HexDigest>,
     chain: Option<HexDigest>,
+    cap: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +135,7 @@ struct SegmentMembers {
 enum StateName {
     Open,
     Sealed,
+    Capped,
     Frozen,
 }
 
@@ -136,6 +156,13 @@ impl TryFrom<SegmentMembers> for SegmentEntry {
                 rows: read.rows.ok_or_else(|| missing("rows"))?,
                 last_commit: last_commit?,
                 digest: read.digest.ok_or_else(|| missing("digest"))?.0,
+            },
+            StateName::Capped => SegmentState::Capped {
+                bytes: read.bytes.ok_or_else(|| missing("bytes"))?,
+                rows: read.rows.ok_or_else(|| missing("rows"))?,
+                last_commit: last_commit?,
+                digest: read.digest.ok_or_else(|| missing("digest"))?.0,
+                cap: read.cap.ok_or_else(|| missing("cap"))?,
             },
             StateName::Frozen => SegmentState::Frozen {
                 end_bytes: read.end_bytes.ok_or_else(|| missing("end_bytes"))?,
@@ -160,12 +187,30 @@ pub struct SnapshotEntry {
 }
 
 impl Manifest {
-    /// The bytes of the file.
+    /// The bytes of the file. The bit of [`CAPPED_SEGMENTS`] is set or not as the segments need it.
     ///
     /// # Errors
     /// The value cannot be written as JSON.
     pub fn encode(&self) -> Result<Vec<u8>, String> {
-        document::seal(self)
+        let mut sealed = self.clone();
+        sealed.features.incompatible &= !CAPPED_SEGMENTS;
+        if self.has_capped() {
+            sealed.features.incompatible |= CAPPED_SEGMENTS;
+        }
+        document::seal(&sealed)
+    }
+
+    fn has_capped(&self) -> bool {
+        self.segments.iter().any(|entry| matches!(entry.state, SegmentState::Capped { .. }))
+    }
+
+    /// The last commit of a listed segment that may count; all of them where there is no cap.
+    pub fn cap(&self, segment: u64) -> u64 {
+        let entry = self.segments.iter().find(|entry| entry.segment == segment);
+        match entry.map(|entry| &entry.state) {
+            Some(SegmentState::Capped { cap, .. }) => *cap,
+            _ => u64::MAX,
+        }
     }
 
     /// The manifest in `bytes`.
@@ -173,7 +218,8 @@ impl Manifest {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or says something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (manifest, digest) = document::open_versioned::<Self>((STRUCTURE, MANIFEST_FORMAT), bytes)?;
+        let (manifest, digest) =
+            document::open_versioned::<Self>((STRUCTURE, MANIFEST_FORMAT), CAPPED_SEGMENTS, bytes)?;
         let wrong =
             |field, expected: &str, found: String| Err(member(STRUCTURE, bytes, field, expected, &found));
         for (field, number) in [("generation", manifest.generation), ("next_segment", manifest.next_segment)]
@@ -197,13 +243,24 @@ impl Manifest {
             if entry.state == SegmentState::Open && place + 1 != manifest.segments.len() {
                 return wrong("segments", "only the last one open", entry.segment.to_string());
             }
+            if let SegmentState::Capped { last_commit, cap, .. } = entry.state
+                && !(1..last_commit).contains(&cap)
+            {
+                let expected = "a cap below the last commit";
+                return wrong("segments", expected, format!("cap {cap}, last commit {last_commit}"));
+            }
             if let SegmentState::Sealed { bytes: end, last_commit, .. }
+            | SegmentState::Capped { bytes: end, last_commit, .. }
             | SegmentState::Frozen { end_bytes: end, last_commit, .. } = entry.state
                 && let Err(reason) = check_end(end, last_commit)
             {
                 return wrong("segments", &reason, format!("commit {last_commit} and byte {end}"));
             }
             before = entry.segment;
+        }
+        if manifest.has_capped() && manifest.features.incompatible & CAPPED_SEGMENTS == 0 {
+            let found = format!("{:#x}", manifest.features.incompatible);
+            return wrong("features", "the bit of capped segments", found);
         }
         let mut before = 0;
         for &segment in &manifest.retired {

@@ -73,7 +73,7 @@ impl Snapshot {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or says something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (snapshot, digest) = document::open_versioned::<Self>((STRUCTURE, SNAPSHOT_FORMAT), bytes)?;
+        let (snapshot, digest) = document::open_versioned::<Self>((STRUCTURE, SNAPSHOT_FORMAT), 0, bytes)?;
         if let Err(reason) = check_name(&snapshot.name) {
             return Err(member(STRUCTURE, bytes, "name", &reason, &snapshot.name));
         }

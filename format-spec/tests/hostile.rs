@@ -98,6 +98,24 @@ fn a_newer_segment_is_newer_even_when_it_uses_reserved_bytes() {
     }
 }
 
+fn capped(last_commit: u64, cap: u64) -> SegmentState {
+    SegmentState::Capped { bytes: 8192, rows: 12, last_commit, digest: [1; 32], cap }
+}
+
+#[test]
+fn a_capped_segment_keeps_out_who_does_not_know_it() {
+    let mut manifest = samples::manifest();
+    manifest.segments[1].state = capped(6, 5);
+    let bytes = manifest.encode().unwrap();
+    assert_eq!(Manifest::decode(&bytes).unwrap().0.features.incompatible, 1);
+    // Who wrote it without the bit did not know what it means.
+    let without = edited(&bytes, "\"incompatible\": 1", "\"incompatible\": 0");
+    assert_eq!(Manifest::decode(&without).unwrap_err().field, "features");
+    let (mut again, _) = Manifest::decode(&bytes).unwrap();
+    again.segments.remove(1);
+    assert!(String::from_utf8(again.encode().unwrap()).unwrap().contains("\"incompatible\": 0"));
+}
+
 #[test]
 fn documents_that_contradict_themselves_are_flawed() {
     let manifest = |change: &dyn Fn(&mut Manifest)| {
@@ -126,6 +144,9 @@ fn documents_that_contradict_themselves_are_flawed() {
         &|m| m.identity.dims = 8193,
         &|m| m.identity.model = "x".repeat(257),
         &|m| m.name = "a\u{1b}[2Jb".to_owned(),
+        &|m| m.segments[1].state = capped(6, 6),
+        &|m| m.segments[1].state = capped(6, 0),
+        &|m| m.segments[1].state = capped(u64::MAX, 5),
         &|m| m.segments[1].state = SegmentState::Frozen { end_bytes: 4000, last_commit: 1, chain: [0; 32] },
         &|m| m.segments[1].state = SegmentState::Frozen { end_bytes: 4097, last_commit: 1, chain: [0; 32] },
     ] {

@@ -5,6 +5,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
 use siltstone_format::checksum::{digest, key_hash};
+use siltstone_format::follows::Follows;
 use siltstone_format::header::{self, SegmentIdentity};
 use siltstone_format::identity::EmbeddingIdentity;
 use siltstone_format::layout::*;
@@ -124,6 +125,11 @@ fn states() -> impl Strategy<Value = SegmentState> {
                 SegmentState::Sealed { bytes, rows, last_commit, digest }
             }
         ),
+        (ends(), any::<u64>(), 2..=MAX_NUMBER, any::<Digest>()).prop_map(
+            |(bytes, rows, last_commit, digest)| {
+                SegmentState::Capped { bytes, rows, last_commit, digest, cap: last_commit / 2 }
+            }
+        ),
         (ends(), 0..=MAX_NUMBER, any::<Digest>()).prop_map(|(end_bytes, last_commit, chain)| {
             SegmentState::Frozen { end_bytes, last_commit, chain }
         }),
@@ -137,7 +143,8 @@ proptest! {
         fields.metric = identity.metric.code();
         (fields.segment, fields.previous_segment, fields.collection) = (segment, segment - 1, collection);
         (fields.features_compatible, fields.features_read_only) = (features, !features);
-        let identity = SegmentIdentity { name, identity };
+        let follows = (segment % 3 == 0).then(|| Follows::of([(segment - 2, None), (segment - 1, Some(7))]));
+        let identity = SegmentIdentity { name, identity, follows };
         let bytes = header::encode(fields.clone(), &identity).unwrap();
         let page = header::decode(&bytes).unwrap();
         prop_assert_eq!(page.chain, digest(&bytes));
@@ -233,7 +240,8 @@ proptest! {
             manifest.next_segment += 1;
         }
         manifest.generation = generation;
-        manifest.features = Features { compatible: bits[0], read_only: bits[1], incompatible: 0 };
+        let capped = manifest.segments.iter().any(|entry| matches!(entry.state, SegmentState::Capped { .. }));
+        manifest.features = Features { compatible: bits[0], read_only: bits[1], incompatible: u64::from(capped) };
         manifest.snapshots = snapshots.into_iter().map(|name| {
             let digest = digest(name.as_bytes());
             SnapshotEntry { name, file: generation, digest }

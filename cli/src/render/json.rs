@@ -114,10 +114,11 @@ shape! {
 shape! {
     /// `snapshot` and what is below it.
     SNAPSHOT =
-    "create, drop: {"
+    "create, restore, drop: {"
     "  \"snapshot\": name,"
-    "  \"collections\": [{\"collection\": string, \"outcome\": \"created\"|\"dropped\"|\"failed\", \"commit\": n|null,"
-    "                   \"reason\": string|null, \"next_step\": string|null}]"
+    "  \"collections\": [{\"collection\": string, \"outcome\": \"created\"|\"restored\"|\"dropped\"|\"failed\","
+    "                   \"commit\": n|null, \"reason\": string|null, \"next_step\": string|null}],"
+    "  \"undo\": string|null                         the command that undoes a restore"
     "}"
     "diff: {"
     "  \"before\", \"after\": name,"

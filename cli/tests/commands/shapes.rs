@@ -38,6 +38,7 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["snapshot", "create", "one"], "snapshot"),
         (&["snapshot", "list"], "snapshot"),
         (&["snapshot", "diff", "one"], "snapshot"),
+        (&["snapshot", "restore", "one"], "snapshot"),
         (&["stop"], "stop"),
         (&["search", "install", "--snapshot", "one"], "search"),
         (&["snapshot", "drop", "one", "--collection", "docs_Alpha"], "snapshot"),

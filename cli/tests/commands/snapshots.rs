@@ -139,3 +139,28 @@ fn hidden_collections_are_left_out() {
     assert!(!ended.stdout.contains("staging"), "{ended:?}");
     assert!(hidden.snapshots().unwrap().is_empty());
 }
+
+#[test]
+fn restore_goes_back_and_can_be_undone_with_the_command_that_it_prints() {
+    let work = Work::with_store();
+    work.run(&["snapshot", "create", "one"]).expect(0);
+    put(&work.collection("docs_Alpha"), "new", 3, "Something new.");
+    let ended = work.run(&["snapshot", "restore", "one", "--json"]).expect(0).json();
+    assert_eq!(ended["collections"][0]["outcome"], "restored");
+    assert_eq!(work.collection("docs_Alpha").view().unwrap().len(), 20);
+    let same = work.run(&["snapshot", "diff", "one"]).expect(0).stdout;
+    assert!(same.contains("docs_Alpha: 0 added, 0 changed, 0 removed, 20 unchanged"), "{same}");
+    work.run(&["health", "--deep-scan"]).expect(0);
+    let undo: Vec<&str> = ended["undo"].as_str().unwrap().split(' ').skip(1).collect();
+    assert_eq!(undo[..2], ["snapshot", "restore"]);
+    assert!(undo[2].starts_with("before-restore-2"));
+    let ended = work.run(&undo).expect(0);
+    assert!(ended.stdout.contains("to undo: siltstone snapshot restore before-restore-2"), "{ended:?}");
+    assert!(work.collection("docs_Alpha").view().unwrap().contains("new").unwrap());
+    work.run(&["health", "--deep-scan"]).expect(0);
+    work.run(&["inspect", "docs_Alpha"]).expect(0);
+    let ended = work.run(&["snapshot", "restore", "none"]).expect(2);
+    assert!(ended.stderr.contains("no collection has a snapshot named"), "{ended:?}");
+    let ended = work.run(&["snapshot", "restore", "one", "--collection", "docs_Gamma"]).expect(2);
+    assert!(ended.stderr.contains("docs_Gamma"), "{ended:?}");
+}

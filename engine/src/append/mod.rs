@@ -1,6 +1,7 @@
 //! Writing: rows go into a frame, a commit makes it durable with one sync, and a full segment is sealed.
 
 mod commit;
+mod moment;
 mod open;
 mod record;
 mod seal;
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::lock::Lock;
 use crate::segment::{OpenFile, Segment};
-use crate::snapshot::{self, SnapshotInfo};
+use crate::snapshot::{self, Restored, SnapshotInfo};
 use crate::view::View;
 use crate::witness::WitnessFile;
 
@@ -272,6 +273,21 @@ impl Writer {
         self.poisoning(|writer| snapshot::drop(writer, name))
     }
 
+    /// Goes back to the moment of a snapshot. Its segments count again as far as they did, what was committed since no longer
+    /// does, and the moment until now is kept as the snapshot `keep_as`, so that restoring that one undoes this. Commit
+    /// numbers go on rising.
+    ///
+    /// Durable when it returns, all of it or nothing: one manifest. Costs a footer when the open segment has rows, and a new
+    /// segment; no row is read or copied.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchSnapshot`]; [`Error::SnapshotExists`] for `keep_as`; a batch that is not committed; damage to the
+    /// snapshot or to what it names; a disk that refuses, which poisons the writer.
+    pub fn restore_snapshot(&mut self, name: &str, keep_as: &str) -> Result<Restored> {
+        self.check_between_batches("restore a snapshot")?;
+        self.poisoning(|writer| snapshot::restore(writer, name, keep_as))
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -282,27 +298,6 @@ impl Writer {
 
     pub(crate) fn set_manifest(&mut self, manifest: Manifest) {
         self.manifest = manifest;
-    }
-
-    /// Segment, last commit, end and chain of every segment that counts: what a snapshot lists.
-    pub(crate) fn moment(&self) -> Vec<siltstone_format::snapshot::SnapshotSegment> {
-        use siltstone_format::snapshot::SnapshotSegment;
-        // A segment that was left alone for its damage may have no frame that counts.
-        let sealed = self.sealed.iter().filter(|part| !part.segment.frames.is_empty());
-        let sealed = sealed.map(|part| SnapshotSegment {
-            segment: part.segment.place.segment,
-            last_commit: part.segment.last_commit,
-            end_bytes: part.segment.end,
-            chain: part.segment.chain,
-        });
-        let open =
-            self.open.iter().filter(|open| !open.state.walk.frames.is_empty()).map(|open| SnapshotSegment {
-                segment: open.state.place.segment,
-                last_commit: open.state.walk.last_commit,
-                end_bytes: open.state.walk.end,
-                chain: open.state.walk.chain,
-            });
-        sealed.chain(open).collect()
     }
 
     fn check_usable(&self) -> Result<()> {

@@ -85,7 +85,7 @@ impl Writer {
         if let Some(part) = parts.iter().find(|part| part.features_read_only != 0) {
             return Err(newer(&part.path(), "segment header", part.features_read_only));
         }
-        let view = view::build(shared, parts, At::Now, OnDamage::Skip, damage);
+        let view = view::build(shared, &manifest, parts, At::Now, OnDamage::Skip, damage);
         let last_commit = open.as_ref().map_or(0, |open| open.state.walk.greatest_commit);
         let last_commit =
             last_commit.max(view.commit).max(slot.map_or(0, |slot| slot.commit)).max(frozen(&manifest));
@@ -147,7 +147,9 @@ fn may_write_beside(manifest: &Manifest, found: &view::Damage) -> bool {
 /// The greatest commit that a frozen segment is known to have had.
 fn frozen(manifest: &Manifest) -> u64 {
     let commits = manifest.segments.iter().map(|entry| match entry.state {
-        SegmentState::Frozen { last_commit, .. } | SegmentState::Sealed { last_commit, .. } => last_commit,
+        SegmentState::Frozen { last_commit, .. }
+        | SegmentState::Sealed { last_commit, .. }
+        | SegmentState::Capped { last_commit, .. } => last_commit,
         SegmentState::Open => 0,
     });
     commits.max().unwrap_or(0)
@@ -203,7 +205,8 @@ fn open_tail(
 fn freeze(shared: &Shared, manifest: &mut Manifest, damaged: &OpenFile) -> Result<OpenPart> {
     let environment = &shared.environment;
     let (number, walk) = (damaged.place.segment, &damaged.walk);
-    let identity = SegmentIdentity { name: shared.name.clone(), identity: shared.identity.clone() };
+    let (name, identity) = (shared.name.clone(), shared.identity.clone());
+    let identity = SegmentIdentity { name, identity, follows: None };
     let continues = Continues { segment: number, chain: walk.chain, commit: walk.greatest_commit };
     let mut next = manifest.clone();
     let number_of_new = free_number(shared, manifest)?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use siltstone_format::follows::Follows;
 use siltstone_format::footer;
 use siltstone_format::header::SegmentIdentity;
 use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState};
@@ -28,7 +29,7 @@ impl Writer {
         self.poisoning(Self::seal_open)
     }
 
-    fn seal_open(&mut self) -> Result<bool> {
+    pub(crate) fn seal_open(&mut self) -> Result<bool> {
         let Some(open) = self.open.take_if(|open| !open.state.walk.frames.is_empty()) else {
             return Ok(false);
         };
@@ -75,6 +76,17 @@ impl Writer {
         if self.open.is_some() {
             return Ok(());
         }
+        let (number, open) = self.begin_segment(None)?;
+        let mut next = self.manifest.clone();
+        next.segments.push(SegmentEntry { segment: number, state: SegmentState::Open });
+        next.next_segment = number + 1;
+        self.manifest = manifest::publish(&self.shared.environment, &self.shared.directory, next)?;
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Creates the file of the next segment, which no manifest names yet.
+    pub(super) fn begin_segment(&self, follows: Option<Follows>) -> Result<(u64, OpenPart)> {
         let number = free_number(&self.shared, &self.manifest)?;
         let continues = match self.sealed.last() {
             Some(part) => Continues {
@@ -84,19 +96,14 @@ impl Writer {
             },
             None => Continues { segment: 0, chain: [0; 32], commit: self.last_commit },
         };
-        let identity =
-            SegmentIdentity { name: self.shared.name.clone(), identity: self.shared.identity.clone() };
+        let (name, identity) = (self.shared.name.clone(), self.shared.identity.clone());
+        let identity = SegmentIdentity { name, identity, follows };
         let environment = &self.shared.environment;
         let now_ms = environment.clock.now_ms();
         let (file, state) =
             create(&*environment.disk, self.shared.place(number), &identity, continues, now_ms)?;
-        let mut next = self.manifest.clone();
-        next.segments.push(SegmentEntry { segment: number, state: SegmentState::Open });
-        next.next_segment = number + 1;
-        self.manifest = manifest::publish(environment, &self.shared.directory, next)?;
         let seed = state.place.seed();
-        self.open = Some(OpenPart { file, state, seed, keys: HashMap::new(), live: Bitmap::full(0) });
-        Ok(())
+        Ok((number, OpenPart { file, state, seed, keys: HashMap::new(), live: Bitmap::full(0) }))
     }
 }
 

@@ -128,7 +128,7 @@ fn one(
     let frozen =
         |entry: &siltstone_format::manifest::SegmentEntry| matches!(entry.state, SegmentState::Frozen { .. });
     let mut broken = damage.len() > before || manifest.segments.iter().any(frozen);
-    let view = build(&shared, parts, At::Now, OnDamage::Fail, Vec::new());
+    let view = build(&shared, &manifest, parts, At::Now, OnDamage::Fail, Vec::new());
     if !broken {
         // Every byte that will be copied, of rows that no longer count too, is read here.
         for part in &view.parts {
@@ -147,6 +147,7 @@ fn one(
         true => {
             let view = build(
                 &shared,
+                &manifest,
                 view.parts.iter().map(|part| Arc::clone(&part.segment)).collect(),
                 At::Now,
                 OnDamage::Skip,

@@ -1,5 +1,5 @@
 //! A manifest from nothing but the files: segments say themselves which collection they belong to, what came before
-//! them, and whether they are sealed.
+//! them, and whether they are sealed. After a snapshot was restored the next segment says what still counted then.
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 /// The manifest that the files in `directory` amount to.
 pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> Result<Manifest> {
     let disk = &*environment.disk;
-    let (mut segments, mut snapshots, mut newest) = (Vec::new(), Vec::new(), None);
+    let (mut found, mut snapshots) = (Vec::new(), Vec::new());
     let (mut greatest, mut generation) = (0, 0);
     for entry in disk.list(directory).map_err(Error::io("list", directory))? {
         let path = directory.join(&entry.name);
@@ -27,8 +27,7 @@ pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
             Some(FileKind::Segment(segment)) => {
                 greatest = greatest.max(segment);
                 if let Some((state, page)) = inspect(disk, &path, id, segment)? {
-                    segments.push(SegmentEntry { segment, state });
-                    newest = page.or(newest);
+                    found.push((SegmentEntry { segment, state }, page));
                 }
             }
             Some(FileKind::Snapshot(file)) => {
@@ -44,10 +43,27 @@ pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
             _ => {}
         }
     }
-    let Some(page) = newest else {
+    found.sort_by_key(|(entry, _)| entry.segment);
+    let Some(page) = found.iter().rev().find_map(|(_, page)| page.clone()) else {
         let flaw = Flaw::new("collection", "segments", 0, 1, "a segment with a whole header", "none");
         return Err(Error::flaw(directory, flaw));
     };
+    let (mut segments, mut retired): (Vec<SegmentEntry>, Vec<SegmentEntry>) = (Vec::new(), Vec::new());
+    for (entry, page) in found {
+        if let Some(follows) = page.and_then(|page| page.identity.follows) {
+            for mut earlier in std::mem::take(&mut segments).into_iter().chain(std::mem::take(&mut retired)) {
+                match follows.cap(earlier.segment) {
+                    None => retired.push(earlier),
+                    Some(cap) => {
+                        earlier.state = capped(earlier.state, cap);
+                        segments.push(earlier);
+                    }
+                }
+            }
+            segments.sort_by_key(|entry| entry.segment);
+        }
+        segments.push(entry);
+    }
     // Only the last segment can be the open one; an earlier one without a footer is damaged.
     let last = segments.len().saturating_sub(1);
     for entry in segments.iter_mut().take(last) {
@@ -58,13 +74,32 @@ pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
             entry.state = SegmentState::Frozen { end_bytes, last_commit: 0, chain: [0; 32] };
         }
     }
+    let mut retired: Vec<u64> = retired.into_iter().map(|entry| entry.segment).collect();
+    retired.sort_unstable();
     snapshots.sort_by(|a, b| a.name.cmp(&b.name));
     snapshots.dedup_by(|a, b| a.name == b.name);
     let now_ms = environment.clock.now_ms();
     let mut manifest = Manifest::first(id, &page.identity.name, page.identity.identity, now_ms);
-    (manifest.segments, manifest.snapshots) = (segments, snapshots);
+    (manifest.segments, manifest.snapshots, manifest.retired) = (segments, snapshots, retired);
     (manifest.generation, manifest.next_segment) = (generation + 1, greatest + 1);
     Ok(manifest)
+}
+
+/// What a segment is that counts up to a commit at most. One that was never sealed was left alone for its damage, which
+/// nobody can cut at a commit: all that is whole in it is shown.
+fn capped(state: SegmentState, cap: u64) -> SegmentState {
+    match state {
+        SegmentState::Sealed { bytes, rows, last_commit, digest } if cap < last_commit => {
+            SegmentState::Capped { bytes, rows, last_commit, digest, cap }
+        }
+        SegmentState::Capped { bytes, rows, last_commit, digest, .. } if cap < last_commit => {
+            SegmentState::Capped { bytes, rows, last_commit, digest, cap }
+        }
+        SegmentState::Capped { bytes, rows, last_commit, digest, .. } => {
+            SegmentState::Sealed { bytes, rows, last_commit, digest }
+        }
+        state => state,
+    }
 }
 
 /// What a segment file is: sealed when it ends with a good footer, else open; and its header page, if that is not lost.

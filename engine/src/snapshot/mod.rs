@@ -1,6 +1,7 @@
 //! Snapshots: keeping a moment under a name. Nothing that was committed changes, so a snapshot is a list of segments
 //! and how far each counts.
 
+mod restore;
 pub(crate) mod store_wide;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::ids::CommitSeq;
 use crate::view::{self, At, OnDamage, View};
 use crate::{manifest, sweep};
+
+pub use restore::Restored;
+pub(crate) use restore::restore;
 
 /// A snapshot, as listings show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,14 +150,31 @@ pub(crate) fn load(shared: &Shared, entry: &SnapshotEntry) -> Result<Snapshot> {
 
 /// Everything that a snapshot names was synced when it was committed or when the writer was opened.
 pub(crate) fn create(writer: &mut Writer, name: &str) -> Result<SnapshotInfo> {
-    check_name(name).map_err(|reason| Error::invalid("snapshot name", format!("{name:?}: {reason}")))?;
     let shared = Arc::clone(writer.shared());
+    check_new(&shared, writer.manifest(), name)?;
+    let snapshot = describe(writer, name)?;
     let mut next = writer.manifest().clone();
-    if next.snapshots.iter().any(|entry| entry.name == name) {
-        return Err(Error::SnapshotExists { collection: shared.name.clone(), name: name.to_owned() });
+    next.snapshots.push(publish(&shared, &next, &snapshot)?);
+    next.snapshots.sort_by(|a, b| a.name.cmp(&b.name));
+    let published = manifest::publish(&shared.environment, &shared.directory, next)?;
+    writer.set_manifest(published);
+    Ok(SnapshotInfo::from(&snapshot))
+}
+
+/// Whether a snapshot of this name can be created.
+fn check_new(shared: &Shared, manifest: &Manifest, name: &str) -> Result<()> {
+    check_name(name).map_err(|reason| Error::invalid("snapshot name", format!("{name:?}: {reason}")))?;
+    match manifest.snapshots.iter().any(|entry| entry.name == name) {
+        true => Err(Error::SnapshotExists { collection: shared.name.clone(), name: name.to_owned() }),
+        false => Ok(()),
     }
-    let segments = writer.moment();
-    let snapshot = Snapshot {
+}
+
+/// The moment that a writer stands at, under a name.
+fn describe(writer: &Writer, name: &str) -> Result<Snapshot> {
+    let shared = writer.shared();
+    let segments = writer.moment()?;
+    Ok(Snapshot {
         format: SNAPSHOT_FORMAT.to_owned(),
         version: FORMAT_VERSION,
         collection: shared.id,
@@ -161,17 +182,17 @@ pub(crate) fn create(writer: &mut Writer, name: &str) -> Result<SnapshotInfo> {
         created_at_ms: shared.environment.clock.now_ms(),
         commit: segments.iter().map(|entry| entry.last_commit).max().unwrap_or(0),
         segments,
-    };
+    })
+}
+
+/// Publishes the document of a snapshot, which the manifest after this one is to name.
+fn publish(shared: &Shared, manifest: &Manifest, snapshot: &Snapshot) -> Result<SnapshotEntry> {
     let bytes = snapshot.encode().map_err(|reason| Error::invalid("snapshot", reason))?;
     let (_, digest) = Snapshot::decode(&bytes).map_err(|flaw| Error::invalid("snapshot", flaw))?;
-    let file = next.generation + 1;
+    let file = manifest.generation + 1;
     let file_name = FileKind::Snapshot(file).file_name();
     durable::publish(&*shared.environment.disk, &shared.directory, &file_name, &bytes)?;
-    next.snapshots.push(SnapshotEntry { name: name.to_owned(), file, digest });
-    next.snapshots.sort_by(|a, b| a.name.cmp(&b.name));
-    let published = manifest::publish(&shared.environment, &shared.directory, next)?;
-    writer.set_manifest(published);
-    Ok(SnapshotInfo::from(&snapshot))
+    Ok(SnapshotEntry { name: snapshot.name.clone(), file, digest })
 }
 
 pub(crate) fn drop(writer: &mut Writer, name: &str) -> Result<()> {

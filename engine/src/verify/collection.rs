@@ -133,14 +133,15 @@ fn one_pass(
         for found in damage {
             collector.add(&found.path, Severity::Damage, found.flaw);
         }
-        // Kills and keys of listed segments are checked with the last commit.
-        if parts.iter().any(|part| held.contains_key(&part.place.segment)) {
+        // Kills and keys of listed segments are checked with the last commit, unless they count only in part there.
+        let is_apart = |segment| held.contains_key(&segment) || manifest.cap(segment) < u64::MAX;
+        if parts.iter().any(|part| is_apart(part.place.segment)) {
             moments.push((parts, at));
         }
     }
     if depth == Depth::Deep && !collector.report.is_damaged() {
         for (parts, at) in moments {
-            let view = build(&shared, parts, at, OnDamage::Fail, Vec::new());
+            let view = build(&shared, &manifest, parts, at, OnDamage::Fail, Vec::new());
             segment::verify_keys(&view, collector)?;
         }
     }

@@ -225,7 +225,8 @@ pub(super) fn verify_keys(view: &View, collector: &mut Collector<'_>) -> Result<
         (0u32..).zip(&view.parts).map(|(at, part)| (part.segment.place.segment, at)).collect();
     for part in &view.parts {
         let segment = &part.segment;
-        for (number, entry) in segment.frames.iter().enumerate().filter(|(_, entry)| entry.kills > 0) {
+        let counted = segment.frames.get(..part.frames).unwrap_or_default();
+        for (number, entry) in counted.iter().enumerate().filter(|(_, entry)| entry.kills > 0) {
             let Some(frame) = collector.take(segment.frame(number))? else { continue };
             for kill in frame.kills() {
                 let Some(target) = parts.get(&kill.segment).and_then(|at| view.parts.get(*at as usize))

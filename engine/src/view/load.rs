@@ -57,13 +57,14 @@ fn try_load(shared: &Arc<Shared>, at: At<'_>, on_damage: OnDamage) -> Result<Vie
     shared.check_manifest(&manifest)?;
     let mut damage = Vec::new();
     let parts = open_parts(shared, &manifest, &witness, at, on_damage, &mut damage)?;
-    Ok(build(shared, parts, at, on_damage, damage))
+    Ok(build(shared, &manifest, parts, at, on_damage, damage))
 }
 
 /// What a manifest promises of a sealed segment.
 pub(crate) fn sealed_promise(state: &SegmentState) -> Option<crate::segment::Promise> {
     match *state {
-        SegmentState::Sealed { bytes, rows, last_commit, digest } => {
+        SegmentState::Sealed { bytes, rows, last_commit, digest }
+        | SegmentState::Capped { bytes, rows, last_commit, digest, .. } => {
             Some(crate::segment::Promise { bytes, rows, last_commit, digest })
         }
         _ => None,
@@ -155,8 +156,9 @@ pub(crate) fn open_parts(
         let expected = format!("a manifest that knows segment {}", slot.segment);
         note(Error::flaw(&path, Flaw::new("manifest", "generation", 0, 1, expected, found)))?;
     }
-    if let At::Snapshot(snapshot) = at {
-        check_snapshot(shared, snapshot, &segments).map_or(Ok(()), note)?;
+    match at {
+        At::Now => check_caps(manifest, &segments).map_or(Ok(()), note)?,
+        At::Snapshot(snapshot) => check_snapshot(shared, snapshot, &segments).map_or(Ok(()), note)?,
     }
     Ok(segments)
 }
@@ -210,6 +212,18 @@ fn open_unsealed(
     Ok(made)
 }
 
+/// A cap is one of the segment's commits.
+fn check_caps(manifest: &Manifest, segments: &[Arc<Segment>]) -> Option<Error> {
+    let uncapped = segments.iter().find(|segment| {
+        let cap = manifest.cap(segment.place.segment);
+        let is_whole = segment.digest.is_some() && cap < u64::MAX;
+        is_whole && segment.frames.binary_search_by_key(&cap, |frame| frame.commit).is_err()
+    })?;
+    let expected = format!("commit {}, up to which it counts", manifest.cap(uncapped.place.segment));
+    let found = format!("{} frames up to commit {}", uncapped.frames.len(), uncapped.last_commit);
+    Some(uncapped.damaged(Flaw::new("segment", "cap", 0, uncapped.end, expected, found)))
+}
+
 /// Whether the segments still are what a snapshot saw.
 fn check_snapshot(shared: &Shared, snapshot: &Snapshot, segments: &[Arc<Segment>]) -> Option<Error> {
     for entry in &snapshot.segments {
@@ -235,13 +249,14 @@ fn check_snapshot(shared: &Shared, snapshot: &Snapshot, segments: &[Arc<Segment>
 /// Counts what counts: frames up to the moment's commit, minus what their kills name.
 pub(crate) fn build(
     shared: &Arc<Shared>,
+    manifest: &Manifest,
     segments: Vec<Arc<Segment>>,
     at: At<'_>,
     on_damage: OnDamage,
     damage: Vec<Damage>,
 ) -> View {
     let last = |segment: &Segment| match at {
-        At::Now => u64::MAX,
+        At::Now => manifest.cap(segment.place.segment),
         At::Snapshot(snapshot) => {
             let entry = snapshot.segments.iter().find(|entry| entry.segment == segment.place.segment);
             entry.map_or(0, |entry| entry.last_commit)

@@ -118,6 +118,13 @@ fn manifest(part: Part, manifest: Manifest, digest: [u8; 32]) -> Vec<Part> {
                 .fact("rows", *rows)
                 .fact("last_commit", *last_commit)
                 .hex("digest", digest),
+            SegmentState::Capped { bytes, rows, last_commit, digest, cap } => part
+                .fact("state", "capped")
+                .fact("bytes", *bytes)
+                .fact("rows", *rows)
+                .fact("last_commit", *last_commit)
+                .fact("cap", *cap)
+                .hex("digest", digest),
             SegmentState::Frozen { end_bytes, last_commit, chain } => part
                 .fact("state", "frozen")
                 .fact("end_bytes", *end_bytes)

@@ -26,6 +26,6 @@ pub(super) fn create(args: &NamedArgs, context: &Context) -> Result<Exit, CliErr
     let only = (!args.collection.is_empty()).then_some(names.as_slice());
     let created = store.create_snapshot(&args.name, only)?;
     let done = created.into_iter().map(|(name, snapshot)| Done::created(name, snapshot.commit.0));
-    print(context, &args.name, "created", done.collect())?;
+    print(context, &args.name, "created", None, done.collect())?;
     Ok(Exit::Pass)
 }

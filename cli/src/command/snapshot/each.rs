@@ -1,8 +1,9 @@
 //! A step in each of several collections, and what came of it in each.
 
 use serde::Serialize;
-use siltstone::Collection;
+use siltstone::{Collection, Error};
 
+use super::NamedArgs;
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
 use crate::render::plain::name as plain;
@@ -12,7 +13,7 @@ use crate::render::units::counted;
 #[derive(Debug, Serialize)]
 pub(super) struct Done {
     pub(super) collection: String,
-    /// `created`, `dropped` or `failed`.
+    /// `created`, `restored`, `dropped` or `failed`.
     outcome: &'static str,
     pub(super) commit: Option<u64>,
     reason: Option<String>,
@@ -33,15 +34,45 @@ impl Done {
 struct Results<'a> {
     snapshot: &'a str,
     collections: Vec<Done>,
+    /// The command that undoes a restore.
+    undo: Option<&'a str>,
 }
 
-/// Does the same in each collection; a failure in one stops none of the others.
+/// The collections that have the snapshot: each that was named, or at least one of all.
+pub(super) fn having(args: &NamedArgs, context: &Context) -> Result<Vec<Collection>, CliError> {
+    let store = context.open_store()?;
+    let mut having = Vec::new();
+    let mut missing = None;
+    for collection in context.collections(&store, &args.collection)? {
+        let snapshots = collection.snapshots()?;
+        if snapshots.iter().any(|snapshot| snapshot.name == args.name) {
+            having.push(collection);
+        } else if missing.is_none() || !args.collection.is_empty() {
+            let existing = snapshots.into_iter().map(|snapshot| snapshot.name).collect();
+            let (collection, name) = (collection.name().to_owned(), args.name.clone());
+            missing = Some(Error::NoSuchSnapshot { collection, name, existing });
+        }
+    }
+    match missing {
+        // A collection that was named must have it; otherwise at least one.
+        Some(error) if !args.collection.is_empty() => return Err(error.into()),
+        Some(_) if having.is_empty() => {
+            let message = format!("no collection has a snapshot named {:?}", args.name);
+            return Err(CliError::usage(message, "`siltstone snapshot list` shows what there is"));
+        }
+        _ => {}
+    }
+    Ok(having)
+}
+
+/// Does the same in each collection; a failure in one stops none of the others. `undo` is the command that undoes it.
 pub(super) fn each(
     context: &Context,
     name: &str,
     outcome: &'static str,
+    undo: Option<&str>,
     collections: Vec<Collection>,
-    act: impl Fn(&Collection) -> siltstone::Result<Option<u64>>,
+    mut act: impl FnMut(&Collection) -> siltstone::Result<Option<u64>>,
 ) -> Result<Exit, CliError> {
     if collections.is_empty() {
         let next_step = "`siltstone update PATH` makes the first one";
@@ -78,7 +109,7 @@ pub(super) fn each(
         });
     }
     let exit = Context::worst(done.iter().filter_map(|one| one.exit));
-    print(context, name, outcome, done)?;
+    print(context, name, outcome, undo, done)?;
     interrupted.map_or(Ok(exit), Err)
 }
 
@@ -86,10 +117,13 @@ pub(super) fn print(
     context: &Context,
     snapshot: &str,
     outcome: &str,
+    undo: Option<&str>,
     done: Vec<Done>,
 ) -> Result<(), CliError> {
+    let good = done.iter().filter(|one| one.reason.is_none()).count() as u64;
+    let undo = undo.filter(|_| good > 0);
     if context.json {
-        return context.print_json(&Results { snapshot, collections: done });
+        return context.print_json(&Results { snapshot, collections: done, undo });
     }
     for one in &done {
         let line = match (&one.reason, one.commit) {
@@ -102,7 +136,9 @@ pub(super) fn print(
         };
         context.output.line(line)?;
     }
-    let good = done.iter().filter(|one| one.reason.is_none()).count() as u64;
+    if let Some(undo) = undo {
+        context.output.line(format!("to undo: {undo}"))?;
+    }
     let of = counted(done.len() as u64, "collection", "collections");
     context.notices.notice(&format!("snapshot {snapshot:?} {outcome} in {good} of {of}"));
     Ok(())

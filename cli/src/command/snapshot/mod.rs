@@ -6,6 +6,7 @@ mod diff;
 mod each;
 mod list;
 mod remove;
+mod restore;
 
 use clap::{Args, Subcommand};
 
@@ -20,6 +21,8 @@ pub(crate) enum SnapshotCommand {
     List(list::ListArgs),
     /// Show the keys that were added, changed and removed between two moments
     Diff(diff::DiffArgs),
+    /// Go back to the moment of a snapshot, in each collection that has it; the moment before is kept
+    Restore(NamedArgs),
     /// Let a snapshot go, in each collection that has it
     Drop(NamedArgs),
 }
@@ -42,6 +45,7 @@ pub(crate) fn run(command: &SnapshotCommand, context: &Context) -> Result<Exit, 
         SnapshotCommand::Create(args) => create::create(args, context),
         SnapshotCommand::List(args) => list::list(args, context),
         SnapshotCommand::Diff(args) => diff::diff(args, context),
+        SnapshotCommand::Restore(args) => restore::restore(args, context),
         SnapshotCommand::Drop(args) => remove::remove(args, context),
     }
 }
