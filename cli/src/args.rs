@@ -87,7 +87,7 @@ pub(crate) enum Command {
     #[command(after_long_help = json::SEARCH)]
     Search(search::SearchArgs),
     /// Check the store, and compare it with the documents that it was made from
-    #[command(after_long_help = json::HEALTH)]
+    #[command(after_long_help = health::help())]
     Health(health::HealthArgs),
     /// Show what is in the store
     #[command(after_long_help = json::STATUS)]

@@ -94,4 +94,4 @@ pub use siltstone_format::{Flaw, Metric};
 pub use snapshot::{Restored, SnapshotInfo};
 pub use store::Store;
 pub use verify::{Depth, Finding, Report, Severity, verify};
-pub use view::{Change, ChangeKind, Damage, Difference, OnDamage, Order, Row, View};
+pub use view::{Change, ChangeKind, Damage, Difference, OnDamage, Order, Row, RowVector, View};

@@ -81,16 +81,23 @@ shape! {
 }
 
 shape! {
-    /// `health`.
+    /// `health`, and the file of `--output FILE.json`.
     HEALTH =
     "{"
-    "  \"status\": \"pass\"|\"info\"|\"fail\", \"store\": path, \"checked_at_ms\": n, \"deep\": bool,"
-    "  \"collections\": n, \"files\": n, \"bytes\": n, \"rows_verified\": n,"
+    "  \"schema\": \"siltstone-health-1\", \"status\": \"pass\"|\"info\"|\"fail\", \"exit\": n, \"store\": path,"
+    "  \"checked_at_ms\": n, \"deep\": bool, \"collections\", \"files\", \"bytes\", \"rows_verified\": n,"
     "  \"components\": [{"
-    "    \"component\": \"integrity\"|\"orphaned\"|\"missing\"|\"metadata\","
+    "    \"component\": \"integrity\"|\"orphaned\"|\"missing\"|\"content\"|\"metadata\","
     "    \"status\": as above, \"summary\": string, \"count\": n, \"coverage_percent\": number|null,"
-    "    \"examples\": [string], \"not_checked\": [string], \"fix\": string|null"
-    "  }]"
+    "    \"findings\": [{\"code\", \"meaning\": string, \"status\", \"count\": n, \"examples\": [string],"
+    "                  \"fix\": string|null}],            codes are those of the table below"
+    "    \"examples\": [string] of the gravest, \"not_checked\": [string], \"fix\": string|null of the gravest"
+    "  }],"
+    "  \"surveyed\": [{\"collection\", \"status\", \"rows\", \"bytes\", \"documents\": n|null, \"embedded\": n|null,"
+    "                \"coverage_percent\": number|null, \"orphaned\", \"missing\", \"stale\": n of documents}],"
+    "  \"scan\": {\"collections_done\", \"collections\": n, \"is_complete\": bool} of a deep scan, else null,"
+    "  \"history\": [{\"checked_at_ms\", \"status\", \"deep\", \"rows\", \"bytes\", \"coverage_percent\","
+    "               \"failures\": [n a component]}]      the last 90 runs over the whole store"
     "}"
 }
 

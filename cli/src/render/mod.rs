@@ -1,6 +1,7 @@
 //! What people and programs see: results on stdout, everything else on stderr, no control character of anybody's
 //! document on a terminal.
 
+pub(crate) mod file;
 pub(crate) mod json;
 pub(crate) mod notices;
 pub(crate) mod output;

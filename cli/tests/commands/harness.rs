@@ -98,6 +98,14 @@ impl Work {
     }
 }
 
+/// A vector of unit length that points mostly in one direction.
+pub(crate) fn unit(direction: usize) -> Vec<f32> {
+    let mut vector = vec![0.01f32; DIMS as usize];
+    vector[direction] = 1.0;
+    let length = vector.iter().map(|element| element * element).sum::<f32>().sqrt();
+    vector.into_iter().map(|element| element / length).collect()
+}
+
 /// Twenty rows of four documents, in two commits; a sealed segment and an open one.
 pub(crate) fn fill(collection: &Collection, framework: &str) {
     let options = WriterOptions { seal_bytes: 4 << 10, ..WriterOptions::default() };
@@ -105,8 +113,7 @@ pub(crate) fn fill(collection: &Collection, framework: &str) {
     for row in 0..20u32 {
         let (document, chunk) = (row / 5, row % 5);
         let file = format!("guide/page{document}.md");
-        let mut vector = vec![0.01f32; DIMS as usize];
-        vector[row as usize] = 1.0;
+        let vector = unit(row as usize);
         let text = format!(
             "Page {document} explains how to install part {chunk}. It goes on for a while after that."
         );

@@ -3,6 +3,7 @@
 
 mod diff;
 mod load;
+mod norms;
 mod row;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::segment::Segment;
 
 pub use diff::{Change, ChangeKind, Difference};
 pub(crate) use load::{At, build, load, open_parts, reach, sealed_promise};
+pub use norms::RowVector;
 pub use row::{Order, Row};
 
 /// How a view meets damage.

@@ -1,30 +1,13 @@
-//! What health says of one thing that it looked at.
+//! What health says of each of its five parts: the findings of one part, put into a sentence, with the commands that help.
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
-/// Examples shown of each kind of trouble.
-pub(super) const MOST_EXAMPLES: usize = 5;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Status {
-    /// Looked at, and nothing found.
-    Pass,
-    /// Something to know; nothing is wrong.
-    Info,
-    /// Something needs attention.
-    Fail,
-}
-
-impl Status {
-    pub(super) const fn word(self) -> &'static str {
-        match self {
-            Status::Pass => "PASS",
-            Status::Info => "INFO",
-            Status::Fail => "FAIL",
-        }
-    }
-}
+use super::findings::{Findings, Found};
+use super::kind::{Kind, Part, Remedy, Status};
+use super::privacy::Names;
+use crate::command::context::{Context, quoted};
 
 /// One component of the report.
 #[derive(Debug, Serialize)]
@@ -37,40 +20,114 @@ pub(super) struct Component {
     pub(super) count: u64,
     /// Share of the documents found that are in the store, for `missing`; `null` elsewhere, and where it is unknown.
     pub(super) coverage_percent: Option<f64>,
+    pub(super) findings: Vec<Line>,
     pub(super) examples: Vec<String>,
     /// What could not be looked at, and why.
     pub(super) not_checked: Vec<String>,
-    /// The command, or the edit, that puts it right.
+    /// The command, or the edit, that puts the gravest of it right.
     pub(super) fix: Option<String>,
 }
 
+/// Everything of one kind in a component.
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    pub(super) code: &'static str,
+    pub(super) status: Status,
+    pub(super) meaning: &'static str,
+    pub(super) count: u64,
+    pub(super) examples: Vec<String>,
+    pub(super) fix: Option<String>,
+}
+
+/// Writes commands that help.
+pub(super) struct Remedies<'a> {
+    pub(super) context: &'a Context,
+    pub(super) names: &'a Names,
+    pub(super) deep: bool,
+    /// Folders of the collections that need an update.
+    pub(super) folders: Vec<PathBuf>,
+}
+
+impl Remedies<'_> {
+    /// The command for one kind of finding.
+    fn of(&self, kind: &Kind) -> Option<String> {
+        match kind.remedy {
+            Remedy::None => None,
+            Remedy::Fix if kind.part == Part::Integrity && kind.status == Status::Fail => Some(format!(
+                "{}; what that cannot mend: {}",
+                self.fix(),
+                self.siltstone("recover --to NEW_DIRECTORY")
+            )),
+            Remedy::Fix => Some(self.fix()),
+            Remedy::Update => Some(self.update()),
+            Remedy::DeepScan => Some(self.siltstone("health --deep-scan --max-time TIME")),
+            Remedy::Operator(what) => Some(what.to_owned()),
+        }
+    }
+
+    fn fix(&self) -> String {
+        self.siltstone(if self.deep { "health --deep-scan --fix" } else { "health --fix" })
+    }
+
+    /// The command that brings the collections of the folders up to date.
+    pub(super) fn update(&self) -> String {
+        let mut folders = self.folders.clone();
+        folders.sort();
+        folders.dedup();
+        if self.names.are_hidden() || folders.is_empty() {
+            return self.siltstone("update PATH");
+        }
+        let parent = folders.first().and_then(|first| first.parent()).map(PathBuf::from);
+        let siblings =
+            parent.as_ref().is_some_and(|parent| folders.iter().all(|one| one.parent() == Some(parent)));
+        let arguments: Vec<String> = match parent.filter(|_| siblings && folders.len() > 3) {
+            Some(parent) => vec![quoted(&parent)],
+            None => folders.iter().map(|folder| quoted(folder)).collect(),
+        };
+        self.siltstone(&format!("update {}", arguments.join(" ")))
+    }
+
+    pub(super) fn siltstone(&self, command: &str) -> String {
+        match self.names.are_hidden() {
+            true => format!("siltstone {command}"),
+            false => self.context.siltstone(command),
+        }
+    }
+}
+
 impl Component {
-    pub(super) fn new(component: &'static str) -> Component {
+    /// `summary` is for a part in which nothing failed; otherwise the gravest kinds say what is wrong.
+    pub(super) fn new(
+        part: Part,
+        findings: &Findings,
+        remedies: &Remedies<'_>,
+        summary: String,
+    ) -> Component {
+        let status = findings.status(part);
+        let of_status = |found: &&Found| found.kind.status == status;
+        let gravest: Vec<&Found> = findings.of(part).filter(of_status).collect();
+        let bad = findings.of(part).filter(|found| found.kind.status == Status::Fail);
+        let wrong = bad.map(|found| found.count).sum();
+        let informed: u64 = gravest.iter().map(|found| found.count).sum();
+        let lines = findings.of(part).map(|found| Line {
+            code: found.kind.code,
+            status: found.kind.status,
+            meaning: found.kind.meaning,
+            count: found.count,
+            examples: found.examples.clone(),
+            fix: remedies.of(found.kind),
+        });
+        let examples = gravest.iter().flat_map(|found| found.examples.iter().cloned());
         Component {
-            component,
-            status: Status::Pass,
-            summary: String::new(),
-            count: 0,
+            component: part.word(),
+            status,
+            summary,
+            count: if part == Part::Integrity { wrong } else { informed.max(wrong) },
             coverage_percent: None,
-            examples: Vec::new(),
-            not_checked: Vec::new(),
-            fix: None,
+            findings: lines.collect(),
+            examples: examples.take(super::findings::MOST_EXAMPLES).collect(),
+            not_checked: findings.not_checked(part),
+            fix: gravest.iter().find_map(|found| remedies.of(found.kind)),
         }
-    }
-
-    /// Raises the status, never lowers it.
-    pub(super) fn at_least(&mut self, status: Status) {
-        self.status = self.status.max(status);
-    }
-
-    pub(super) fn example(&mut self, text: impl FnOnce() -> String) {
-        if self.examples.len() < MOST_EXAMPLES {
-            self.examples.push(text());
-        }
-    }
-
-    pub(super) fn skip(&mut self, what: String) {
-        self.at_least(Status::Info);
-        self.not_checked.push(what);
     }
 }

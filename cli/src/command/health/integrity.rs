@@ -1,13 +1,17 @@
-//! Integrity: are the bytes those that were written? The engine's verification, collection by collection, so that a long
-//! one can be interrupted.
+//! Integrity: are the bytes those that were written, and are the embeddings what embeddings of their collection must be?
 
-use siltstone::{Depth, Finding, Report, Severity, Store, verify};
+use siltstone::{Depth, EmbeddingIdentity, Error, Finding, Metric, Report, Severity, Store, View, verify};
 
-use super::component::{Component, Status};
+use super::findings::Findings;
+use super::kind::{DAMAGE, DERIVED, NOTE, VECTOR_INVALID, VECTOR_NORM};
+use super::privacy::Names;
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
 use crate::render::plain::one_line;
-use crate::render::units::{bytes, count, counted};
+
+/// How far the length of a normalised embedding may be from 1. Rounding to float32 costs a millionth; servers that
+/// shorten vectors by themselves are less exact.
+const LENGTH_TOLERANCE: f64 = 1e-3;
 
 /// What was read, for the report.
 #[derive(Debug, Default)]
@@ -16,13 +20,17 @@ pub(super) struct Read {
     pub(super) files: u64,
     pub(super) bytes: u64,
     pub(super) rows: u64,
+    /// What was noted already: the quick pass and the deep one meet the same damage.
+    seen: Vec<Finding>,
 }
 
-pub(super) fn check(
+/// Structures and headers of the whole store, or of some collections.
+pub(super) fn quick(
     context: &Context,
-    deep: bool,
+    names: &Names,
     only: Option<&[String]>,
-) -> Result<(Component, Read), CliError> {
+    findings: &mut Findings,
+) -> Result<Read, CliError> {
     let (environment, root) = (&context.environment, context.settings.store.as_path());
     // Names that are wrong are met here first, with the engine's hints.
     match Store::open_in(environment.clone(), root) {
@@ -30,13 +38,11 @@ pub(super) fn check(
         Err(error) if error.is_damage() => {}
         Err(error) => return Err(error.into()),
     }
-    let mut report = verify(environment, root, Depth::Quick, only)?;
-    if deep {
-        report = deepen(context, report, only)?;
-    }
-    let read =
-        Read { collections: report.collections, files: report.files, bytes: report.bytes, rows: report.rows };
-    Ok((component(context, &report, deep), read))
+    let report = verify(environment, root, Depth::Quick, only)?;
+    let (collections, files, bytes, rows) = (report.collections, report.files, report.bytes, report.rows);
+    let mut read = Read { collections, files, bytes, rows, seen: Vec::new() };
+    take(report, names, findings, &mut read);
+    Ok(read)
 }
 
 /// Damage is what the verification is for; any other error ends it.
@@ -44,97 +50,106 @@ fn only_damage(error: CliError) -> Result<Vec<String>, CliError> {
     if error.exit == Exit::Found { Ok(Vec::new()) } else { Err(error) }
 }
 
-/// Reads every byte of each collection. What the quick pass found outside collections is kept.
-fn deepen(context: &Context, quick: Report, only: Option<&[String]>) -> Result<Report, CliError> {
+/// Every byte of one collection. Says whether it is whole.
+pub(super) fn deep(
+    context: &Context,
+    names: &Names,
+    collection: &str,
+    findings: &mut Findings,
+    read: &mut Read,
+) -> Result<bool, CliError> {
     let (environment, root) = (&context.environment, context.settings.store.as_path());
-    let names = match (only, Store::open_in(environment.clone(), root)) {
-        (Some(only), _) => only.to_vec(),
-        (None, Ok(store)) => store.all_names()?,
-        // Without a catalogue there is nothing more to read.
-        (None, Err(_)) => return Ok(quick),
+    let report = match verify(environment, root, Depth::Deep, Some(&[collection.to_owned()])) {
+        Ok(report) => report,
+        // Dropped by somebody while this ran.
+        Err(Error::NoSuchCollection { .. }) => return Ok(true),
+        Err(error) => return Err(error.into()),
     };
-    let mut deep = Report { files: 1, ..Report::default() };
-    deep.findings.extend(quick.findings.into_iter().filter(|finding| finding.collection.is_none()));
-    for (number, name) in (1..).zip(&names) {
-        context.check_cancelled()?;
-        context.notices.detail(&format!("reading {name} ({number} of {})", names.len()));
-        let one = match verify(environment, root, Depth::Deep, Some(std::slice::from_ref(name))) {
-            Ok(one) => one,
-            // Dropped by somebody while this ran.
-            Err(siltstone::Error::NoSuchCollection { .. }) => continue,
-            Err(error) => return Err(error.into()),
-        };
-        deep.findings.extend(
-            one.findings.into_iter().filter(|finding| !deep.findings.contains(finding)).collect::<Vec<_>>(),
-        );
-        deep.collections += one.collections;
-        deep.files += one.files.saturating_sub(1);
-        deep.bytes += one.bytes;
-        deep.rows += one.rows;
-    }
-    context.check_cancelled()?;
-    Ok(deep)
+    // The catalogue is counted once.
+    read.files += report.files.saturating_sub(1);
+    read.bytes += report.bytes;
+    read.rows += report.rows;
+    let is_whole = !report.is_damaged();
+    take(report, names, findings, read);
+    Ok(is_whole)
 }
 
-fn component(context: &Context, report: &Report, deep: bool) -> Component {
-    let mut component = Component::new("integrity");
-    let of = |severity| report.findings.iter().filter(move |finding| finding.severity == severity);
-    let numbers =
-        [Severity::Damage, Severity::Derived, Severity::Note].map(|severity| of(severity).count() as u64);
-    let [damage, derived, notes] = numbers;
-    for severity in [Severity::Damage, Severity::Derived, Severity::Note] {
-        for finding in of(severity) {
-            component.example(|| described(finding));
+fn take(report: Report, names: &Names, findings: &mut Findings, read: &mut Read) {
+    for finding in report.findings {
+        if read.seen.contains(&finding) {
+            continue;
+        }
+        let kind = match finding.severity {
+            Severity::Damage => &DAMAGE,
+            Severity::Derived => &DERIVED,
+            Severity::Note => &NOTE,
+        };
+        findings.add(kind, finding.collection.as_deref(), 1, [described(&finding, names)]);
+        read.seen.push(finding);
+    }
+}
+
+/// Where, and what is wrong. What was expected and found may quote names, so it is left out where they are hidden.
+fn described(finding: &Finding, names: &Names) -> String {
+    let (path, flaw) = (names.path(&finding.path), &finding.flaw);
+    match names.are_hidden() {
+        false => one_line(&format!("{path}: {flaw}")),
+        true => {
+            format!("{path}: {} {} at byte {}, {} long", flaw.structure, flaw.field, flaw.offset, flaw.length)
         }
     }
-    component.count = damage;
-    component.status = match numbers {
-        [0, 0, 0] => Status::Pass,
-        [0, _, _] => Status::Info,
-        _ => Status::Fail,
-    };
-    let read = match deep {
-        true => format!(
-            "every byte of {} read: {}, {}",
-            counted(report.files, "file", "files"),
-            bytes(report.bytes),
-            counted(report.rows, "row", "rows")
-        ),
-        false => format!(
-            "structure and headers of {} read; --deep-scan reads every byte",
-            counted(report.files, "file", "files")
-        ),
-    };
-    let found = match numbers {
-        [0, 0, 0] => "all good".to_owned(),
-        [0, 0, notes] => format!("nothing damaged, {} to know about", counted(notes, "thing", "things")),
-        [0, derived, _] => format!(
-            "nothing damaged; {} can be made again from whole rows",
-            counted(derived, "derived file", "derived files")
-        ),
-        [damage, ..] => format!("{} damaged", counted(damage, "place is", "places are")),
-    };
-    component.summary = format!("{found} ({read})");
-    component.fix = match (damage, derived, notes) {
-        (0, 0, _) => None,
-        (0, _, _) => Some("none needed: the next compaction or update makes derived files anew".to_owned()),
-        _ => Some(context.siltstone("recover --to NEW_DIRECTORY")),
-    };
-    if damage > 0 && !deep {
-        component.not_checked.push(format!(
-            "rows, keys, metadata and text: `{}` reads all {} of them",
-            context.siltstone("health --deep-scan"),
-            count(report.files)
-        ));
-    }
-    component
 }
 
-fn described(finding: &Finding) -> String {
-    let kind = match finding.severity {
-        Severity::Damage => "",
-        Severity::Derived => " (derived)",
-        Severity::Note => " (note)",
-    };
-    one_line(&format!("{}{kind}: {}", finding.path.display(), finding.flaw))
+/// Rows whose embedding cannot be one: judged by the norm that is stored beside it, so that no vector is read. Returns
+/// their keys.
+pub(super) fn embeddings(
+    view: &View,
+    names: &Names,
+    findings: &mut Findings,
+) -> Result<Vec<String>, CliError> {
+    let (name, identity) = (view.collection(), view.identity());
+    let mut bad = Vec::new();
+    for item in view.norms() {
+        let (key, squared_norm) = match item {
+            Ok(item) => item,
+            // Damage is in the report of the verification.
+            Err(error) if error.is_damage() => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let Some((kind, what)) = judge(squared_norm, identity) else { continue };
+        let example = format!("{}: {}: {what}", names.collection(name), names.document(key));
+        findings.add(kind, Some(name), 1, [example]);
+        bad.push(key.to_owned());
+    }
+    Ok(bad)
+}
+
+fn judge(squared_norm: f64, identity: &EmbeddingIdentity) -> Option<(&'static super::kind::Kind, String)> {
+    let length = squared_norm.sqrt();
+    if !squared_norm.is_finite() {
+        return Some((&VECTOR_INVALID, "elements that are no finite numbers".to_owned()));
+    }
+    if squared_norm == 0.0 && (identity.normalised || identity.metric == Metric::Cosine) {
+        return Some((&VECTOR_INVALID, "all zeros".to_owned()));
+    }
+    let is_off = identity.normalised && (length - 1.0).abs() > LENGTH_TOLERANCE;
+    is_off.then(|| (&VECTOR_NORM, format!("length {length:.4} instead of 1")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norms_are_judged_by_what_the_collection_promises() {
+        let unit = EmbeddingIdentity { normalised: true, ..EmbeddingIdentity::default() };
+        let code = |norm, identity: &_| judge(norm, identity).map(|(kind, _)| kind.code);
+        assert_eq!(code(1.0 + 1e-6, &unit), None);
+        assert_eq!(code(1.01, &unit), Some("vector-norm"));
+        assert_eq!(code(f64::NAN, &unit), Some("vector-invalid"));
+        assert_eq!(code(f64::INFINITY, &unit), Some("vector-invalid"));
+        assert_eq!(code(0.0, &unit), Some("vector-invalid"));
+        let any = EmbeddingIdentity { metric: Metric::Euclidean, ..EmbeddingIdentity::default() };
+        assert_eq!((code(25.0, &any), code(0.0, &any)), (None, None));
+    }
 }

@@ -1,20 +1,38 @@
-//! `siltstone health`: is the store whole, and does it hold what its documents say? Four components, each with a status,
-//! a count, examples and the command that puts it right. Nothing is changed.
+//! `siltstone health`: is the store whole, and does it hold what its documents say? Five components, each with a status,
+//! a count, examples and the command that puts it right.
+//!
+//! ```text
+//! structures, norms, metadata, folders [, every byte, every search] --> findings --> components --> text | JSON | page
+//! ```
+//!
+//! What each finding means is in one table, [`kind`]. Nothing is changed without `--fix`.
 
-mod collate;
+mod check;
 mod component;
+mod findings;
+mod folders;
+mod history;
+mod identity;
 mod integrity;
+mod kind;
 mod metadata;
+mod page;
+mod privacy;
 mod report;
-mod survey;
+mod scrub;
+mod stored;
+mod vectors;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
-use component::Status;
+use crate::render::json;
+use check::Asked;
+use privacy::Names;
 use report::Report;
 
 #[derive(Debug, Args)]
@@ -22,37 +40,59 @@ pub(crate) struct HealthArgs {
     /// Check only this collection; may be repeated; `all` is the default
     #[arg(long, value_name = "NAME|all")]
     pub(crate) collection: Vec<String>,
-    /// Read and recompute every byte, instead of structures and headers only
+    /// Read and recompute every byte, compare searches with brute force, and search for every embedding
     #[arg(long)]
     pub(crate) deep_scan: bool,
-    /// Write the report to this file as well, as JSON
-    #[arg(long, value_name = "FILE.json")]
+    /// End a deep scan after this time (90s, 30m, 2h) and go on from there the next time
+    #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = scrub::duration)]
+    pub(crate) max_time: Option<Duration>,
+    /// Write the report to this file as well: a page for a browser, or JSON
+    #[arg(long, value_name = "FILE.json|FILE.html")]
     pub(crate) output: Option<PathBuf>,
+    /// Hide paths and names, for a report that leaves the house
+    #[arg(long)]
+    pub(crate) privacy: bool,
+}
+
+/// What `--help` says after the arguments: the JSON, and the table of findings.
+pub(crate) fn help() -> String {
+    format!("{}\n\nFindings:\n{}", json::HEALTH, kind::table())
 }
 
 pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError> {
-    if let Some(path) =
-        args.output.as_deref().filter(|path| path.extension().is_some_and(|ending| ending == "html"))
-    {
-        return Err(CliError::usage(
-            format!("{}: reports are written as JSON only", path.display()),
-            "name a file that ends in .json",
-        ));
-    }
-    let given: Vec<String> = match args.collection.iter().any(|name| name == "all") {
+    let collections = match args.collection.iter().any(|name| name == "all") {
         true => Vec::new(),
         false => args.collection.clone(),
     };
-    let only = if given.is_empty() { None } else { Some(given.as_slice()) };
-    let (integrity, read) = integrity::check(context, args.deep_scan, only)?;
-    let contents = collate::check(context, &given)?;
-    let mut components = vec![integrity];
-    components.extend(contents);
-    let report = Report::new(context, args.deep_scan, read, components);
+    if let Some(path) = &args.output {
+        check_ending(path)?;
+    }
+    let asked = Asked { collections, deep: args.deep_scan, max_time: args.max_time };
+    let names = Names::new(&context.settings.store, args.privacy);
+    let checked = check::check(context, &names, &asked)?;
+    let mut report = Report::new(context, &names, &asked, checked);
+    report.history = history::load(context);
+    if asked.collections.is_empty() {
+        let entry = history::Entry::of(&report);
+        history::add(context, &mut report.history, entry);
+    }
+    history::shorten(&mut report.history);
     if let Some(path) = &args.output {
         report.write(path)?;
         context.notices.notice(&format!("report written to {}", path.display()));
     }
     report.print(context)?;
-    Ok(if report.status() == Status::Fail { Exit::Found } else { Exit::Pass })
+    Ok(report.status.exit())
+}
+
+fn check_ending(path: &std::path::Path) -> Result<(), CliError> {
+    let is_known =
+        |ending: &std::ffi::OsStr| ["json", "html"].iter().any(|known| ending.eq_ignore_ascii_case(known));
+    if path.extension().is_some_and(is_known) {
+        return Ok(());
+    }
+    Err(CliError::usage(
+        format!("{}: a report is JSON or a page", path.display()),
+        "name a file that ends in .json or .html",
+    ))
 }

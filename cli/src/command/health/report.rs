@@ -1,64 +1,84 @@
-//! The report as a whole: for people, as JSON, as a file.
+//! The report as a whole: for people, as JSON, as a file. Its JSON is `siltstone-health-1`, which `--help` describes:
+//! members are added in later versions, never renamed or removed.
 
-use std::fs::File;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::component::{Component, Status};
-use super::integrity::Read;
+use super::check::{Asked, Checked, Surveyed};
+use super::component::{Component, Remedies};
+use super::history::Entry;
+use super::kind::{MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
+use super::privacy::Names;
 use crate::command::context::Context;
 use crate::exit::CliError;
-use crate::render::json;
-use crate::render::plain::one_line;
+use crate::render::units::{bytes, count, counted, percent};
+use crate::render::{file, json};
+
+/// Name and version of the JSON.
+pub(super) const SCHEMA: &str = "siltstone-health-1";
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
-    status: Status,
-    store: String,
-    checked_at_ms: i64,
-    deep: bool,
+    schema: &'static str,
+    pub(super) status: Status,
+    exit: u8,
+    pub(super) store: String,
+    pub(super) checked_at_ms: i64,
+    pub(super) deep: bool,
     collections: u64,
     files: u64,
-    bytes: u64,
+    pub(super) bytes: u64,
     rows_verified: u64,
-    components: Vec<Component>,
+    pub(super) components: Vec<Component>,
+    /// One a collection.
+    pub(super) surveyed: Vec<Surveyed>,
+    /// How far a deep scan is.
+    scan: Option<Scan>,
+    /// Earlier runs over the whole store, oldest first.
+    pub(super) history: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize)]
+struct Scan {
+    collections_done: u64,
+    collections: u64,
+    is_complete: bool,
 }
 
 impl Report {
-    pub(super) fn new(context: &Context, deep: bool, read: Read, components: Vec<Component>) -> Report {
+    pub(super) fn new(context: &Context, names: &Names, asked: &Asked, checked: Checked) -> Report {
+        let remedies = Remedies { context, names, deep: asked.deep, folders: checked.folders() };
+        let components = Part::ALL.into_iter().map(|part| component(part, asked.deep, &checked, &remedies));
+        let (components, status) = (components.collect(), checked.status());
+        let Checked { read, surveyed, scanned, .. } = checked;
         Report {
-            status: components.iter().map(|one| one.status).max().unwrap_or(Status::Pass),
-            store: context.settings.store.display().to_string(),
+            schema: SCHEMA,
+            status,
+            exit: status.exit().code(),
+            store: names.path(&context.settings.store),
             checked_at_ms: context.environment.clock.now_ms(),
-            deep,
+            deep: asked.deep,
             collections: read.collections,
             files: read.files,
-            bytes: read.bytes,
+            bytes: surveyed.iter().map(|one| one.bytes).sum(),
             rows_verified: read.rows,
             components,
+            surveyed,
+            scan: scanned.map(|(collections_done, collections)| Scan {
+                collections_done,
+                collections,
+                is_complete: collections_done == collections,
+            }),
+            history: Vec::new(),
         }
     }
 
-    pub(super) fn status(&self) -> Status {
-        self.status
-    }
-
-    /// Writes the report beside its place and renames it there: whoever watches the file sees whole reports only.
+    /// Writes the report: a page for people when the name ends in `.html`, else JSON.
     pub(super) fn write(&self, path: &Path) -> Result<(), CliError> {
-        let text = json::text(self)?;
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(".tmp");
-        let temporary = Path::new(&temporary);
-        let written = File::create(temporary)
-            .and_then(|mut file| {
-                file.write_all(text.as_bytes())?;
-                file.write_all(b"\n")?;
-                file.sync_all()
-            })
-            .and_then(|()| std::fs::rename(temporary, path));
-        written.map_err(|error| {
+        let is_page = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("html"));
+        let text = if is_page { super::page::page(self) } else { json::text(self)? + "\n" };
+        file::replace(path, text.as_bytes()).map_err(|error| {
             CliError::failed(
                 format!("cannot write the report to {}: {error}", path.display()),
                 "name a place that can be written with --output",
@@ -77,22 +97,91 @@ impl Report {
             Status::Fail => style.red(status.word()),
         };
         for one in &self.components {
-            output.line(format!(
-                "{}  {:<10} {}",
-                painted(one.status),
-                one.component,
-                one_line(&one.summary)
-            ))?;
-            for example in &one.examples {
-                output.line(format!("      {example}"))?;
+            output.line(format!("{}  {:<10} {}", painted(one.status), one.component, one.summary))?;
+            for finding in &one.findings {
+                let line = format!("{} {}: {}", count(finding.count), finding.code, finding.meaning);
+                output.line(format!("      {}", style.bold(&line)))?;
+                for example in &finding.examples {
+                    output.line(format!("        {example}"))?;
+                }
+                if let Some(fix) = &finding.fix {
+                    output.line(format!("        fix: {fix}"))?;
+                }
             }
             for reason in &one.not_checked {
-                output.line(format!("      not checked: {}", one_line(reason)))?;
-            }
-            if let Some(fix) = &one.fix {
-                output.line(format!("      fix: {}", one_line(fix)))?;
+                output.line(format!("      not checked: {reason}"))?;
             }
         }
         output.line(format!("{}  health of {}", painted(self.status), self.store))
+    }
+}
+
+/// One part of the report.
+fn component(part: Part, deep: bool, checked: &Checked, remedies: &Remedies<'_>) -> Component {
+    let findings = &checked.findings;
+    let sum = |of: fn(&Surveyed) -> u64| checked.surveyed.iter().map(of).sum::<u64>();
+    let rows = counted(sum(|one| one.rows), "passage", "passages");
+    let (documents, missing) = (
+        sum(|one| one.documents.unwrap_or(0)),
+        findings.count(&MISSING) + findings.count(&MISSING_UNFINISHED),
+    );
+    let failures: u64 =
+        findings.of(part).filter(|found| found.kind.status == Status::Fail).map(|found| found.count).sum();
+    let summary = match part {
+        Part::Integrity => integrity_summary(deep, failures, checked),
+        Part::Orphaned => match findings.count(&ORPHANED) + findings.count(&ORPHANED_UNFINISHED) {
+            0 => "no passage of a document that is gone".to_owned(),
+            gone => format!(
+                "{} of {} that are gone",
+                counted(sum(|one| one.orphaned_rows), "passage", "passages"),
+                counted(gone, "document", "documents")
+            ),
+        },
+        Part::Missing if documents == 0 => "no documents to compare with".to_owned(),
+        Part::Missing => {
+            let embedded = documents.saturating_sub(missing);
+            let of = counted(documents, "document", "documents");
+            format!("{} of {of} are embedded ({} %)", count(embedded), percent(embedded, documents))
+        }
+        Part::Content if documents == 0 => "no documents to compare with".to_owned(),
+        Part::Content => match sum(|one| one.stale) {
+            0 if deep => "what is embedded says what the documents say, word for word".to_owned(),
+            0 => "what is embedded was made from the documents as they are".to_owned(),
+            stale => {
+                format!("{} not embedded as they are now", counted(stale, "document is", "documents are"))
+            }
+        },
+        Part::Metadata => match failures {
+            0 => format!("the metadata of {rows} is complete"),
+            flawed => format!("{} of {rows} lack something", count(flawed)),
+        },
+    };
+    let mut component = Component::new(part, findings, remedies, summary);
+    if part == Part::Missing && documents > 0 {
+        component.coverage_percent = Some(percent(documents.saturating_sub(missing), documents));
+    }
+    let nothing_is_known = component.fix.is_none() && !component.not_checked.is_empty();
+    if part == Part::Missing && nothing_is_known {
+        component.fix = Some(remedies.siltstone("update PATH"));
+    }
+    component
+}
+
+fn integrity_summary(deep: bool, failures: u64, checked: &Checked) -> String {
+    let known: u64 = checked.findings.of(Part::Integrity).map(|found| found.count).sum();
+    let found = match (failures, known) {
+        (0, 0) => "all good".to_owned(),
+        (0, known) => format!("nothing wrong, {} to know about", counted(known, "thing", "things")),
+        (failures, _) => format!("{} wrong", counted(failures, "thing is", "things are")),
+    };
+    let files = counted(checked.read.files, "file", "files");
+    match deep {
+        true => format!(
+            "{found} (every byte of {} read: {}, {})",
+            files,
+            bytes(checked.read.bytes),
+            counted(checked.read.rows, "row", "rows")
+        ),
+        false => format!("{found} (structure and headers of {files} read; --deep-scan reads every byte)"),
     }
 }

@@ -159,7 +159,7 @@ fn documents(view: &View) -> Result<u64, CliError> {
 }
 
 /// Number of segment files, and bytes of all files. A file that vanishes meanwhile is not counted.
-fn files(directory: &Path) -> (u64, u64) {
+pub(crate) fn files(directory: &Path) -> (u64, u64) {
     let (mut segments, mut bytes) = (0, 0);
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if let Some(FileKind::Segment(_)) = FileKind::of(&entry.file_name().to_string_lossy()) {

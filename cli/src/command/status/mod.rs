@@ -12,6 +12,7 @@ use crate::exit::{CliError, Exit};
 use crate::render::plain::name;
 use crate::render::table::Table;
 use crate::render::units::{bytes, count, counted, moment};
+pub(crate) use measure::files;
 use measure::{Measured, measure};
 
 #[derive(Debug, Args)]

@@ -1,0 +1,160 @@
+//! A deep scan in several sittings: how long this one may last, and what earlier ones have done.
+//!
+//! What is done is kept in a file under `logs/`, replaced as a whole after each collection. A collection counts as done
+//! at the commit that was scanned, and only when nothing was wrong with it; whatever has changed or failed is scanned
+//! again. A file that cannot be understood means starting over: it costs time, never a finding.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::context::Context;
+use crate::render::file::replace;
+
+const FORMAT: &str = "siltstone deep scan";
+const VERSION: u32 = 1;
+
+/// What is done of one collection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Progress {
+    /// The commit that was scanned.
+    commit: u64,
+    /// Every byte was read.
+    pub(super) is_read: bool,
+    /// So many rows were searched for.
+    pub(super) rows: u64,
+    pub(super) is_done: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    format: String,
+    version: u32,
+    store: PathBuf,
+    collections: BTreeMap<String, Progress>,
+}
+
+/// One sitting.
+#[derive(Debug)]
+pub(super) struct Scrub {
+    until: Option<Instant>,
+    /// `None` without `--max-time`: then everything is scanned in one sitting, and nothing is remembered.
+    file: Option<PathBuf>,
+    store: PathBuf,
+    collections: BTreeMap<String, Progress>,
+    /// Collections that earlier sittings did.
+    pub(super) done_before: u64,
+}
+
+impl Scrub {
+    pub(super) fn begin(context: &Context, max_time: Option<Duration>) -> Scrub {
+        let store = crate::ingest::scan::real_path(&context.settings.store);
+        let digest = blake3::hash(store.as_os_str().as_encoded_bytes()).to_hex();
+        let name = format!("deep-scan-{}.json", digest.get(..8).unwrap_or_default());
+        let file = max_time.map(|_| context.settings.logs.join(name));
+        let collections = file.as_deref().and_then(|file| load(file, &store)).unwrap_or_default();
+        Scrub { until: max_time.map(|time| Instant::now() + time), file, store, collections, done_before: 0 }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
+    /// What is done of a collection at this commit.
+    pub(super) fn progress(&mut self, collection: &str, commit: u64) -> Progress {
+        let before = self.collections.get(collection).filter(|before| before.commit == commit).copied();
+        self.done_before += u64::from(before.is_some_and(|before| before.is_done));
+        before.unwrap_or(Progress { commit, ..Progress::default() })
+    }
+
+    /// Remembers what is done now; nothing of a collection in which something is wrong.
+    pub(super) fn record(&mut self, context: &Context, collection: &str, progress: Progress, is_whole: bool) {
+        match is_whole {
+            true => drop(self.collections.insert(collection.to_owned(), progress)),
+            false => drop(self.collections.remove(collection)),
+        }
+        self.save(context);
+    }
+
+    /// Ends a round in which everything was scanned: the next one begins with the first collection.
+    pub(super) fn round_done(&mut self, context: &Context) {
+        if self.collections.is_empty() {
+            return;
+        }
+        self.collections.clear();
+        self.save(context);
+    }
+
+    fn save(&self, context: &Context) {
+        let Some(file) = &self.file else { return };
+        let state = State {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            store: self.store.clone(),
+            collections: self.collections.clone(),
+        };
+        let written = serde_json::to_vec_pretty(&state).map_err(std::io::Error::other).and_then(|bytes| {
+            std::fs::create_dir_all(&context.settings.logs)?;
+            replace(file, &bytes)
+        });
+        if let Err(error) = written {
+            let file = file.display();
+            context
+                .notices
+                .warning(&format!("{file} cannot be written ({error}): the next scan starts over"));
+        }
+    }
+}
+
+fn load(file: &Path, store: &Path) -> Option<BTreeMap<String, Progress>> {
+    let state: State = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    let is_ours = state.format == FORMAT && state.version == VERSION && state.store == store;
+    is_ours.then_some(state.collections)
+}
+
+/// `90`, `90s`, `30m`, `2h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.trim().strip_suffix(['s', 'm', 'h']) {
+        Some(number) => (number, text.trim().chars().last()),
+        None => (text.trim(), None),
+    };
+    let seconds = match unit {
+        Some('m') => 60,
+        Some('h') => 3_600,
+        _ => 1,
+    };
+    let number: u64 = number.parse().map_err(|_| "write it like 90s, 30m or 2h".to_owned())?;
+    let seconds = number.checked_mul(seconds).filter(|seconds| *seconds <= 30 * 86_400);
+    seconds.map(Duration::from_secs).ok_or_else(|| "at most 30 days".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_nonsense_is_refused() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("30m"), Ok(Duration::from_secs(1_800)));
+        assert_eq!(duration(" 2h "), Ok(Duration::from_secs(7_200)));
+        for bad in ["", "m", "-1s", "1.5h", "99999999h", "18446744073709551615h", "3 weeks"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_not_ours_starts_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, store) = (directory.path().join("state.json"), Path::new("/store"));
+        assert!(load(&file, store).is_none());
+        for bad in ["", "{", "[]", r#"{"format":"x","version":1,"store":"/store","collections":{}}"#] {
+            std::fs::write(&file, bad).unwrap();
+            assert!(load(&file, store).is_none(), "{bad}");
+        }
+        let good = format!(r#"{{"format":"{FORMAT}","version":1,"store":"/store","collections":{{}}}}"#);
+        std::fs::write(&file, good).unwrap();
+        assert!(load(&file, store).is_some() && load(&file, Path::new("/other")).is_none());
+    }
+}
