@@ -10,9 +10,10 @@ use crate::ingest::sources::SourceError;
 use crate::render::plain::one_line;
 
 /// The exit codes. Their numbers never change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Done; health is PASS or INFO.
+    #[default]
     Pass,
     /// The command could not do what it was asked to do.
     Failed,
@@ -24,8 +25,7 @@ pub(crate) enum Exit {
     NoStore,
     /// Somebody else writes.
     Locked,
-    /// Going on would have cost more than is allowed. For `update`.
-    #[allow(dead_code)]
+    /// Going on would have cost more than is allowed.
     CostLimit,
     /// Stopped by SIGINT or SIGTERM.
     Interrupted,

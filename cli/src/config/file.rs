@@ -33,6 +33,7 @@ pub(crate) struct Embedder {
     pub(crate) allow_plain_http: Option<bool>,
     pub(crate) batch_size: Option<i64>,
     pub(crate) timeout_s: Option<i64>,
+    pub(crate) usd_per_million_tokens: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

@@ -5,6 +5,7 @@ use super::{ConfigError, FieldType, Inputs, nearest};
 use crate::ingest::chunk::ChunkLimits;
 use crate::ingest::collection_name::is_legal;
 use crate::ingest::embed::{ApiKey, Builtin, EmbedError, Embedder, OpenAi, OpenAiOptions, Patience};
+use crate::ingest::price;
 use crate::ingest::scan::ScanOptions;
 use crate::ingest::sources::{Declared, DeclaredTree, SourceRules};
 use std::collections::BTreeMap;
@@ -44,6 +45,8 @@ pub(crate) struct EmbedderSettings {
     pub(crate) allow_plain_http: bool,
     pub(crate) batch_size: usize,
     pub(crate) timeout: Duration,
+    /// What a million tokens cost; `None` when nobody knows. Nothing with the built-in embedder.
+    pub(crate) usd_per_million_tokens: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -169,16 +172,26 @@ fn embedder(overrides: &Overrides, inputs: &Inputs) -> Result<EmbedderSettings, 
     let timeout = Sourced::flag("--timeout", overrides.timeout_s)
         .or_else(|| inputs.key("embedder.timeout_s", file.timeout_s));
     let timeout_s = timeout.map_or(Ok(60), |seconds| seconds.within(1, 3_600))?;
+    let model = model.map_or_else(|| "text-embedding-3-small".to_owned(), |model| model.value);
+    let price = inputs.key("embedder.usd_per_million_tokens", file.usd_per_million_tokens);
+    if let Some(price) = price.as_ref().filter(|price| !(0.0..=10_000.0).contains(&price.value)) {
+        return Err(price.refused(format!("{} is no price; it must be 0 to 10000", price.value)));
+    }
+    let usd_per_million_tokens = match provider {
+        Provider::Builtin => Some(0.0),
+        Provider::OpenAi => price.map(|price| price.value).or_else(|| price::usd_per_million_tokens(&model)),
+    };
     Ok(EmbedderSettings {
         provider,
         base_url: base_url.map_or_else(|| "https://api.openai.com/v1".to_owned(), |url| url.value),
-        model: model.map_or_else(|| "text-embedding-3-small".to_owned(), |model| model.value),
+        model,
         dims: dims.map_or(Ok(1_536), |dims| dims.within(1, 8_192))?,
         send_dimensions: file.send_dimensions.unwrap_or(false),
         key: if provider == Provider::OpenAi { api_key(inputs)? } else { None },
         allow_plain_http: file.allow_plain_http.unwrap_or(false),
         batch_size: batch_size.map_or(Ok(100), |size| size.within(1, 2_048))?,
         timeout: Duration::from_secs(timeout_s as u64),
+        usd_per_million_tokens,
     })
 }
 

@@ -12,5 +12,6 @@ pub(crate) mod cancel;
 pub(crate) mod chunk;
 pub(crate) mod collection_name;
 pub(crate) mod embed;
+pub(crate) mod price;
 pub(crate) mod scan;
 pub(crate) mod sources;

@@ -59,6 +59,13 @@ impl Notices {
         }
     }
 
+    /// A question on the same line as its answer. Shown whatever the verbosity.
+    pub(crate) fn question(&self, text: &str) {
+        let mut stderr = std::io::stderr().lock();
+        // Without a listener there is no answer either.
+        let _ = write!(stderr, "{} ", one_line(text)).and_then(|()| stderr.flush());
+    }
+
     /// For `--verbose`.
     pub(crate) fn detail(&self, text: &str) {
         if self.verbosity >= Verbosity::Verbose {

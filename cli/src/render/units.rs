@@ -48,6 +48,14 @@ pub(crate) fn age(ms: i64) -> String {
     }
 }
 
+/// A moment in UTC as part of a name: `20250131-235958`.
+pub(crate) fn stamp(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(moment) => moment.strftime("%Y%m%d-%H%M%S").to_string(),
+        Err(_) => ms.unsigned_abs().to_string(),
+    }
+}
+
 /// A share as a percentage, rounded down, so that only all is `100 %`.
 pub(crate) fn percent(part: u64, whole: u64) -> f64 {
     if whole == 0 { 100.0 } else { (part as f64 * 1000.0 / whole as f64).floor() / 10.0 }
@@ -79,6 +87,7 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "18446744 TB");
         assert_eq!(moment(951_782_400_000), "2000-02-29 00:00:00 UTC");
         assert_eq!(moment(i64::MAX), "?");
+        assert_eq!(stamp(951_782_400_000), "20000229-000000");
         assert_eq!(counted(1, "row", "rows"), "1 row");
         assert_eq!(
             [-5, 45_900, 720_000, 12_000_000, 200_000_000].map(age),

@@ -7,10 +7,9 @@ use rayon::prelude::*;
 use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, View, Writer};
 
 use crate::command::context::Context;
-use crate::command::update::UpdateArgs;
 use crate::exit::CliError;
 use crate::ingest::embed::Embedder;
-use crate::ingest::scan::{Document, Reason, RootState, Scan, scan};
+use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
 use crate::sources::{self, SourceRoot, SourceRoots};
 
@@ -27,11 +26,53 @@ const TOGETHER: usize = 256;
 /// And no more bytes of them than this, so that memory stays flat whatever the documents are.
 const TOGETHER_BYTES: u64 = 16 << 20;
 
+/// Which parts of an update are wanted, and how far it may go.
+#[derive(Clone, Debug)]
+pub(super) struct Extent {
+    pub(super) dry_run: bool,
+    pub(super) allow_mass_removal: bool,
+    /// Documents that are not in the store are embedded.
+    pub(super) new: bool,
+    /// Documents that changed are embedded.
+    pub(super) changed: bool,
+    /// Documents that are gone are removed.
+    pub(super) gone: bool,
+    /// Documents that are embedded afresh, whatever their digests say.
+    pub(super) again: BTreeSet<String>,
+    /// So many tokens, by the estimate, are sent at most.
+    pub(super) most_tokens: Option<u64>,
+}
+
+impl Extent {
+    pub(super) fn everything() -> Extent {
+        Extent {
+            dry_run: false,
+            allow_mass_removal: false,
+            new: true,
+            changed: true,
+            gone: true,
+            again: BTreeSet::new(),
+            most_tokens: None,
+        }
+    }
+
+    /// Whether the collection is up to date when it comes to its end. A part of an update neither begins nor ends one.
+    fn is_whole(&self) -> bool {
+        self.new && self.changed
+    }
+
+    /// Whether anything may be embedded.
+    fn embeds(&self) -> bool {
+        self.new || self.changed || !self.again.is_empty()
+    }
+}
+
 /// Everything that the update of one collection needs.
 pub(super) struct Run<'a> {
     pub(super) source: &'a Source,
     pub(super) context: &'a Context,
-    pub(super) args: &'a UpdateArgs,
+    pub(super) extent: &'a Extent,
+    pub(super) scan_options: ScanOptions,
     pub(super) identity: &'a EmbeddingIdentity,
     pub(super) embedder: &'a dyn Embedder,
     pub(super) progress: &'a Progress,
@@ -39,7 +80,7 @@ pub(super) struct Run<'a> {
 
 impl Run<'_> {
     fn scan(&self) -> Scan {
-        scan(self.source, &self.context.settings.scan_options())
+        scan(self.source, &self.scan_options)
     }
 
     /// What would be done for a store that does not exist.
@@ -69,7 +110,7 @@ impl Run<'_> {
             }
             return Ok(ended);
         }
-        if self.args.dry_run {
+        if self.extent.dry_run {
             let stored = match exists {
                 true => Stored::read(&store.collection(&self.source.collection)?.view_with(OnDamage::Skip)?)?,
                 false => Stored::default(),
@@ -79,7 +120,11 @@ impl Run<'_> {
             (ended.removed, ended.held_back) = (verdict.remove, verdict.held_back);
             return Ok(ended);
         }
-        let collection = store.open_or_create(&self.source.collection, self.identity)?;
+        // What is only removed needs no embedder.
+        let collection = match self.extent.embeds() {
+            true => store.open_or_create(&self.source.collection, self.identity)?,
+            false => store.collection(&self.source.collection)?,
+        };
         let mut writer = collection.writer()?;
         let view = writer.view()?;
         for damage in view.damage() {
@@ -96,22 +141,24 @@ impl Run<'_> {
         let roots = self.roots(&scan, started_ms);
         let mut recorded = false;
         self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
-            if !recorded {
+            if !recorded && self.extent.is_whole() {
                 // From here on an interrupted run is known to be one.
                 recorded = true;
                 self.record(store, &roots)?;
             }
             self.publish(jobs, &stored, &view, &mut staging, &mut writer, ended)
         })?;
-        if ended.stopped.is_none() && !ended.interrupted {
+        if ended.stopped.is_none() && !ended.interrupted && self.extent.gone {
             let verdict = self.gone(&scan, &stored, &ended);
             ended.held_back = verdict.held_back;
             remove(&verdict.remove, &stored, &mut writer)?;
             ended.removed = verdict.remove;
-            if ended.failed.is_empty() && ended.left == 0 {
+        }
+        if ended.stopped.is_none() && !ended.interrupted && self.extent.is_whole() {
+            if ended.failed.is_empty() && ended.left + ended.over_limit == 0 {
                 staging.map_or(Ok(()), Staging::drop_all)?;
             }
-            if self.source.scope == Scope::Tree && ended.left == 0 {
+            if self.source.scope == Scope::Tree && ended.left + ended.over_limit == 0 {
                 let finished_ms = Some(store.environment().clock.now_ms());
                 ended.roots = Some((self.source.collection.clone(), SourceRoots { finished_ms, ..roots }));
             }
@@ -136,14 +183,18 @@ impl Run<'_> {
                 ended.interrupted = true;
                 return Ok(());
             }
-            let limit = settings.update.max_file_size_bytes;
-            let looked: Vec<Looked> =
-                group.par_iter().map(|document| look(document, stored, limit, &settings.chunks)).collect();
+            let limit = self.scan_options.max_file_size_bytes;
+            let look = |document: &Document| {
+                let afresh = self.extent.again.contains(&document.id);
+                look(document, stored, afresh, limit, &settings.chunks)
+            };
+            let looked: Vec<Looked> = group.par_iter().map(look).collect();
             let mut jobs = Vec::new();
             for (document, looked) in group.iter().zip(looked) {
                 match looked {
                     Looked::Unchanged => ended.unchanged += 1,
                     Looked::Unusable(reason) => ended.unusable(document, reason),
+                    Looked::Work(job) if !self.is_wanted(&job, stored) => ended.left += 1,
                     Looked::Work(_) if left_to_embed == 0 => ended.left += 1,
                     Looked::Work(job) => {
                         left_to_embed -= 1;
@@ -180,6 +231,7 @@ impl Run<'_> {
         ended: &mut Ended,
     ) -> Result<bool, CliError> {
         vectors::reuse(&mut jobs, stored, view, staging.as_ref(), &mut ended.spent)?;
+        self.keep_within_limit(&mut jobs, ended);
         ended.stopped =
             vectors::embed(&mut jobs, self.embedder, staging, &self.context.cancel, &mut ended.spent)?;
         for job in &jobs {
@@ -195,17 +247,40 @@ impl Run<'_> {
         Ok(ended.stopped.is_none() && !ended.interrupted)
     }
 
+    fn is_wanted(&self, job: &Job, stored: &Stored) -> bool {
+        let id = &job.document.id;
+        match stored.documents.contains_key(id) {
+            _ if self.extent.again.contains(id) => true,
+            true => self.extent.changed,
+            false => self.extent.new,
+        }
+    }
+
+    /// Leaves out the documents whose missing vectors would exceed the limit.
+    fn keep_within_limit(&self, jobs: &mut Vec<Job>, ended: &mut Ended) {
+        let Some(most) = self.extent.most_tokens else { return };
+        jobs.retain(|job| {
+            let tokens = job.tokens_to_send();
+            let fits = tokens == 0 || ended.tokens_sent + tokens <= most;
+            match fits {
+                true => ended.tokens_sent += tokens,
+                false => ended.over_limit += 1,
+            }
+            fits
+        });
+    }
+
     /// The stored documents that are no longer there, as far as they may be removed.
     fn gone(&self, scan: &Scan, stored: &Stored, ended: &Ended) -> Verdict {
         let emptied: BTreeSet<&str> = ended.emptied.iter().map(String::as_str).collect();
         let is_gone = |id: &str| scan.is_gone(id) || emptied.contains(id);
         let gone = stored.documents.keys().filter(|id| is_gone(id)).cloned().collect();
         let most_share = self.context.settings.update.max_removed_share;
-        guard::judge(scan, gone, stored.documents.len(), most_share, self.args.allow_mass_removal)
+        guard::judge(scan, gone, stored.documents.len(), most_share, self.extent.allow_mass_removal)
     }
 
     fn roots(&self, scan: &Scan, started_ms: i64) -> SourceRoots {
-        let options = self.context.settings.scan_options();
+        let options = self.scan_options.clone();
         let (include, exclude) = self.source.globs.patterns().clone();
         SourceRoots {
             framework: self.source.framework.clone(),

@@ -25,6 +25,8 @@ pub(super) struct Job {
     pub(super) document: Document,
     hash: String,
     size_bytes: u64,
+    /// Its stored vectors are not trusted.
+    pub(super) afresh: bool,
     /// Malformed places of the file that were replaced.
     pub(super) replaced: usize,
     pub(super) chunks: Vec<Chunk>,
@@ -36,14 +38,20 @@ pub(super) struct Job {
 }
 
 /// Loads a document and compares it with what is stored. Two files of the same bytes have the same digest, whatever
-/// their times say.
-pub(super) fn look(document: &Document, stored: &Stored, limit_bytes: u64, limits: &ChunkLimits) -> Looked {
+/// their times say. One that is wanted `afresh` is work in any case.
+pub(super) fn look(
+    document: &Document,
+    stored: &Stored,
+    afresh: bool,
+    limit_bytes: u64,
+    limits: &ChunkLimits,
+) -> Looked {
     let loaded = match load(document, limit_bytes) {
         Ok(loaded) => loaded,
         Err(reason) => return Looked::Unusable(reason),
     };
     let hash = loaded.hash.to_hex().to_string();
-    if stored.documents.get(&document.id).is_some_and(|found| found.is_current(&hash)) {
+    if !afresh && stored.documents.get(&document.id).is_some_and(|found| found.is_current(&hash)) {
         return Looked::Unchanged;
     }
     let chunks = chunk(document.kind, document.file_name(), &loaded.text, limits);
@@ -57,6 +65,7 @@ pub(super) fn look(document: &Document, stored: &Stored, limit_bytes: u64, limit
         document,
         hash,
         size_bytes,
+        afresh,
         replaced,
         chunks,
         hashes,
@@ -69,6 +78,12 @@ impl Job {
     /// Whether every chunk has its vector.
     pub(super) fn is_complete(&self) -> bool {
         self.refused.is_none() && self.vectors.iter().all(Option::is_some)
+    }
+
+    /// Tokens, by the estimate, of the chunks that have no vector yet.
+    pub(super) fn tokens_to_send(&self) -> u64 {
+        let missing = self.chunks.iter().zip(&self.vectors).filter(|(_, vector)| vector.is_none());
+        missing.map(|(chunk, _)| chunk.tokens as u64).sum()
     }
 
     /// The key of a chunk. Ids are short enough for it: the scan sees to that.

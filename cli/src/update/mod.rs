@@ -13,6 +13,7 @@
 mod collection;
 mod guard;
 mod job;
+mod mend;
 mod progress;
 mod report;
 mod staging;
@@ -28,7 +29,9 @@ use crate::exit::{CliError, Exit};
 use crate::ingest::sources::{SourceRules, Split, plan_sources};
 use crate::sources;
 
-use collection::Run;
+pub(crate) use mend::{Mended, Mending, mend};
+
+use collection::{Extent, Run};
 use progress::Progress;
 use report::Report;
 
@@ -63,13 +66,22 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
     report.unlisted(&planned.unlisted_trees);
     report.skipped(&planned.skipped);
     let progress = Progress::new(context);
+    let extent =
+        Extent { dry_run: args.dry_run, allow_mass_removal: args.allow_mass_removal, ..Extent::everything() };
     for source in &planned.sources {
         if context.cancel.is_cancelled() {
             report.interrupted = true;
             break;
         }
-        let run =
-            Run { source, context, args, identity: &identity, embedder: &*embedder, progress: &progress };
+        let run = Run {
+            source,
+            context,
+            extent: &extent,
+            scan_options: settings.scan_options(),
+            identity: &identity,
+            embedder: &*embedder,
+            progress: &progress,
+        };
         let ended = match &store {
             Some(store) => run.update(store),
             None => run.plan_only(),

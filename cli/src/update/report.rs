@@ -30,6 +30,10 @@ pub(super) struct Ended {
     pub(super) published: u64,
     /// Documents that `MAX_FILES_TO_EMBED` left for the next run.
     pub(super) left: u64,
+    /// Documents that a limit of tokens left out.
+    pub(super) over_limit: u64,
+    /// Tokens, by the estimate, that were sent under a limit.
+    pub(super) tokens_sent: u64,
     pub(super) removed: Vec<String>,
     /// Documents that could not be embedded, and why.
     pub(super) failed: Vec<(String, String)>,

@@ -35,7 +35,8 @@ pub(super) fn reuse(
 ) -> Result<(), CliError> {
     for job in jobs {
         for (vector, hash) in job.vectors.iter_mut().zip(&job.hashes) {
-            *vector = match stored.chunks.get(hash).map(|key| view.get(key)) {
+            let key = stored.chunks.get(hash).filter(|_| !job.afresh);
+            *vector = match key.map(|key| view.get(key)) {
                 Some(Ok(row)) => row.map(|row| row.vector.to_vec()),
                 // A damaged row is embedded again, which heals it.
                 Some(Err(error)) if error.is_damage() => None,

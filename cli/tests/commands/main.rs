@@ -1,15 +1,18 @@
 //! The binary as its users meet it: what it prints where, and how it ends.
 
 // Here a panic is how a test fails, in helpers too.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod damage;
 mod exits;
+mod fix;
 mod harness;
 mod health;
 mod itself;
 mod journey;
 mod locks;
 mod manners;
+#[path = "../server/mod.rs"]
+mod server;
 mod shapes;
 mod snapshots;

@@ -10,6 +10,7 @@
 mod check;
 mod component;
 mod findings;
+mod fix;
 mod folders;
 mod history;
 mod identity;
@@ -52,6 +53,8 @@ pub(crate) struct HealthArgs {
     /// Hide paths and names, for a report that leaves the house
     #[arg(long)]
     pub(crate) privacy: bool,
+    #[command(flatten)]
+    pub(crate) fixing: fix::FixArgs,
 }
 
 /// What `--help` says after the arguments: the JSON, and the table of findings.
@@ -69,8 +72,21 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     }
     let asked = Asked { collections, deep: args.deep_scan, max_time: args.max_time };
     let names = Names::new(&context.settings.store, args.privacy);
-    let checked = check::check(context, &names, &asked)?;
+    let mut checked = check::check(context, &names, &asked)?;
+    let mut fixed = None;
+    if args.fixing.fix {
+        let done = fix::fix(context, &names, &checked, &args.fixing)?;
+        if done.has_changed() {
+            // What is reported is what is left.
+            checked = check::check(context, &names, &asked)?;
+        }
+        fixed = Some(done);
+    }
+    let exit = fixed.as_ref().map_or(Exit::Pass, |fixed| fixed.exit);
     let mut report = Report::new(context, &names, &asked, checked);
+    // A limit of cost, a lock or an interruption says more than that something is left to be done.
+    let exit = if matches!(exit, Exit::Pass | Exit::Found) { report.status.exit() } else { exit };
+    report.fixed(fixed, exit);
     report.history = history::load(context);
     if asked.collections.is_empty() {
         let entry = history::Entry::of(&report);
@@ -82,7 +98,7 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         context.notices.notice(&format!("report written to {}", path.display()));
     }
     report.print(context)?;
-    Ok(report.status.exit())
+    Ok(exit)
 }
 
 fn check_ending(path: &std::path::Path) -> Result<(), CliError> {

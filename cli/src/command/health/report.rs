@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use super::check::{Asked, Checked, Surveyed};
 use super::component::{Component, Remedies};
+use super::fix::{Act, Fixed};
 use super::history::Entry;
 use super::kind::{MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
 use super::privacy::Names;
 use crate::command::context::Context;
-use crate::exit::CliError;
+use crate::exit::{CliError, Exit};
 use crate::render::units::{bytes, count, counted, percent};
 use crate::render::{file, json};
 
@@ -35,6 +36,8 @@ pub(super) struct Report {
     pub(super) surveyed: Vec<Surveyed>,
     /// How far a deep scan is.
     scan: Option<Scan>,
+    /// What `--fix` did before this was found.
+    pub(super) fix: Option<Fixed>,
     /// Earlier runs over the whole store, oldest first.
     pub(super) history: Vec<Entry>,
 }
@@ -70,8 +73,14 @@ impl Report {
                 collections,
                 is_complete: collections_done == collections,
             }),
+            fix: None,
             history: Vec::new(),
         }
+    }
+
+    /// Adds what was done about it, and the exit code that follows.
+    pub(super) fn fixed(&mut self, fixed: Option<Fixed>, exit: Exit) {
+        (self.fix, self.exit) = (fixed, exit.code());
     }
 
     /// Writes the report: a page for people when the name ends in `.html`, else JSON.
@@ -96,6 +105,9 @@ impl Report {
             Status::Info => style.yellow(status.word()),
             Status::Fail => style.red(status.word()),
         };
+        if let Some(fixed) = &self.fix {
+            print_fixed(context, fixed)?;
+        }
         for one in &self.components {
             output.line(format!("{}  {:<10} {}", painted(one.status), one.component, one.summary))?;
             for finding in &one.findings {
@@ -114,6 +126,32 @@ impl Report {
         }
         output.line(format!("{}  health of {}", painted(self.status), self.store))
     }
+}
+
+fn print_fixed(context: &Context, fixed: &Fixed) -> Result<(), CliError> {
+    let (output, style) = (&context.output, context.style);
+    if fixed.steps.is_empty() {
+        output.line("nothing to fix that --fix could")?;
+    }
+    for step in &fixed.steps {
+        let verb = if step.act == Act::Remove { "removed" } else { "embedded" };
+        let done = counted(step.done, "document", "documents");
+        output.line(match (fixed.dry_run, step.held_back.is_some() && step.done == 0) {
+            (true, _) => format!("would {}", step.described()),
+            (false, true) => format!("not done: {}", step.described()),
+            (false, false) => format!("{}: {verb} {done}", step.collection),
+        })?;
+        if let Some(reason) = &step.held_back {
+            output.line(format!("  {} {reason}", style.yellow("held back:")))?;
+        }
+        if let Some(next) = &step.next_step {
+            output.line(format!("  next: {next}"))?;
+        }
+    }
+    for command in &fixed.undo {
+        output.line(format!("undo: {command}"))?;
+    }
+    Ok(())
 }
 
 /// One part of the report.
