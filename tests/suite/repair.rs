@@ -1,6 +1,9 @@
 //! Repair: every single flipped bit of truth is put right, byte for byte, with the original kept; a power cut or a failing
 //! disk at any call of a repair leaves the old bytes or the new ones, and the next repair goes on.
 
+mod drills;
+mod interrupted;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,7 @@
 //! Examining one collection: reading all of it, and deciding about every damaged structure. Nothing is changed; the order
 //! is that in which one file can vouch for another: manifest, snapshots, witness, segments, derived files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use super::document::{self, Document};
 use super::item::{Remedy, RepairItem};
 use super::promise::Promises;
 use super::replace::Correction;
-use super::segment::{Survey, survey};
+use super::segment::{Survey, own_promise, survey};
 use crate::collection::Shared;
 use crate::disk::{Disk, DiskFile, Mode, durable};
 use crate::environment::Environment;
@@ -125,8 +126,12 @@ pub(super) fn examine(
     for entry in examined.manifest.segments.clone() {
         examined.segment(disk, &entry, &witness, &snapshots)?;
     }
+    let named = snapshots.iter().flat_map(|snapshot| &snapshot.segments).map(|entry| entry.segment);
+    let held: BTreeSet<u64> = named.filter(|segment| !examined.manifest.lists(*segment)).collect();
+    for segment in held {
+        examined.held(disk, segment, &snapshots)?;
+    }
     examined.snapshots_of_hurt_segments(&snapshots);
-    examined.indexes(disk)?;
     Ok(Ok(examined))
 }
 
@@ -154,7 +159,9 @@ pub(super) fn of_mends(
     let item = |mend: &Mend| {
         let there = length.saturating_sub(mend.offset).min(mend.bytes.len() as u64);
         let mut old = vec![0; there as usize];
-        file.read_at(&mut old, mend.offset).map_err(Error::io("read", path))?;
+        if !old.is_empty() {
+            file.read_at(&mut old, mend.offset).map_err(Error::io("read", path))?;
+        }
         Ok(RepairItem {
             collection: collection.map(str::to_owned),
             path: path.to_owned(),
@@ -219,6 +226,22 @@ impl Examined {
         Ok(found)
     }
 
+    /// The file of a segment; a missing one is beyond repair.
+    fn open(&mut self, disk: &dyn Disk, place: &SegmentPlace) -> Result<Option<Arc<dyn DiskFile>>> {
+        let path = place.path();
+        match disk.open(&path, Mode::Read) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let (expected, found) = ("the file of a segment that counts", "no such file");
+                let flaw = Flaw::new("segment", "file", 0, 1, expected, found);
+                self.note(path, flaw, |flaw| Remedy::Quarantine { flaw });
+                self.hurt.push(place.segment);
+                Ok(None)
+            }
+            file => file.map(Some).map_err(Error::io("open", &path)),
+        }
+    }
+
+    /// A segment that the manifest lists.
     fn segment(
         &mut self,
         disk: &dyn Disk,
@@ -227,27 +250,11 @@ impl Examined {
         snapshots: &[Snapshot],
     ) -> Result<()> {
         let place = self.shared.place(entry.segment);
-        let path = place.path();
-        let file = match disk.open(&path, Mode::Read) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let (expected, found) = ("the file that the manifest names", "no such file");
-                let flaw = Flaw::new("segment", "file", 0, 1, expected, found);
-                self.note(path, flaw, |flaw| Remedy::Quarantine { flaw });
-                self.hurt.push(entry.segment);
-                return Ok(());
-            }
-            file => file.map_err(Error::io("open", &path))?,
-        };
+        let Some(file) = self.open(disk, &place)? else { return Ok(()) };
         let promises = Promises::gather(entry.segment, &entry.state, witness, snapshots);
         let sealed = sealed_promise(&entry.state);
         let surveyed = survey(&*file, &place, sealed, &promises)?;
-        self.items.extend(of_mends(Some(&self.shared.name), &path, &*file, &surveyed.mends)?);
-        for flaw in surveyed.lost.iter().cloned() {
-            self.note(path.clone(), flaw, |flaw| Remedy::Quarantine { flaw });
-        }
-        if !surveyed.lost.is_empty() {
-            self.hurt.push(entry.segment);
-        }
+        self.note_survey(&place, &*file, &surveyed)?;
         if let Some(chain) = surveyed.chain.filter(|_| !surveyed.frames.is_empty()) {
             self.last = Some(WitnessSlot {
                 segment: entry.segment,
@@ -257,15 +264,64 @@ impl Examined {
                 ..witness::blank(self.shared.id)
             });
         }
+        if let Some(promise) = sealed.filter(|_| surveyed.lost.is_empty()) {
+            self.index(disk, place.clone(), promise);
+        }
         if let SegmentState::Frozen { end_bytes, last_commit, chain } = entry.state {
             let is_whole = surveyed.passes(&*file, &place, (end_bytes, last_commit, chain))?;
             self.frozen(&place, surveyed, is_whole);
-        } else if surveyed.is_mended() {
-            let name = FileKind::Segment(entry.segment).file_name();
+        } else {
+            self.correct(&place, surveyed);
+        }
+        Ok(())
+    }
+
+    /// A segment that only snapshots name: it is held against its own seal, and against them.
+    fn held(&mut self, disk: &dyn Disk, segment: u64, snapshots: &[Snapshot]) -> Result<()> {
+        let place = self.shared.place(segment);
+        let Some(file) = self.open(disk, &place)? else { return Ok(()) };
+        let promises = Promises::of_snapshots(segment, snapshots);
+        let sealed = own_promise(&*file, &place)?;
+        let surveyed = survey(&*file, &place, sealed, &promises)?;
+        self.note_survey(&place, &*file, &surveyed)?;
+        if let Some(promise) = sealed.filter(|_| surveyed.lost.is_empty()) {
+            let rows = surveyed.frames.iter().map(|frame| u64::from(frame.rows)).sum();
+            let last_commit = surveyed.frames.last().map_or(0, |frame| frame.commit);
+            self.index(disk, place.clone(), Promise { rows, last_commit, ..promise });
+        }
+        self.correct(&place, surveyed);
+        Ok(())
+    }
+
+    fn note_survey(&mut self, place: &SegmentPlace, file: &dyn DiskFile, surveyed: &Survey) -> Result<()> {
+        let path = place.path();
+        self.items.extend(of_mends(Some(&self.shared.name), &path, file, &surveyed.mends)?);
+        if surveyed.mends.is_empty() && surveyed.is_mended() {
+            let (offset, length) = (surveyed.right_bytes, surveyed.found_bytes - surveyed.right_bytes);
+            self.items.push(RepairItem {
+                collection: Some(self.shared.name.clone()),
+                path: path.clone(),
+                structure: "segment",
+                offset,
+                length,
+                remedy: Remedy::Mend { bits: length * 8 },
+            });
+        }
+        for flaw in surveyed.lost.iter().cloned() {
+            self.note(path.clone(), flaw, |flaw| Remedy::Quarantine { flaw });
+        }
+        if !surveyed.lost.is_empty() {
+            self.hurt.push(place.segment);
+        }
+        Ok(())
+    }
+
+    fn correct(&mut self, place: &SegmentPlace, surveyed: Survey) {
+        if surveyed.is_mended() {
+            let name = FileKind::Segment(place.segment).file_name();
             let (mends, bytes) = (surveyed.mends, surveyed.right_bytes);
             self.corrections.push(Correction { name, mends, bytes });
         }
-        Ok(())
     }
 
     fn frozen(&mut self, place: &SegmentPlace, surveyed: Survey, is_whole: bool) {
@@ -309,20 +365,12 @@ impl Examined {
         }
     }
 
-    /// Which key indexes of whole sealed segments are damaged or missing.
-    fn indexes(&mut self, disk: &dyn Disk) -> Result<()> {
-        for entry in self.manifest.segments.clone() {
-            let Some(promise) = sealed_promise(&entry.state) else { continue };
-            if self.hurt.contains(&entry.segment) {
-                continue;
-            }
-            let place = self.shared.place(entry.segment);
-            if let Some(flaw) = index_flaw(disk, &place, promise) {
-                self.note(place.index_path(), flaw, |flaw| Remedy::Derive { flaw });
-                self.underived.push((place, promise));
-            }
+    /// The key index of a whole sealed segment.
+    fn index(&mut self, disk: &dyn Disk, place: SegmentPlace, promise: Promise) {
+        if let Some(flaw) = index_flaw(disk, &place, promise) {
+            self.note(place.index_path(), flaw, |flaw| Remedy::Derive { flaw });
+            self.underived.push((place, promise));
         }
-        Ok(())
     }
 }
 

@@ -34,12 +34,23 @@ impl Promises {
             promises.may_be_torn = true;
             promises.add(end_bytes, chain);
         }
+        promises.add_snapshots(segment, snapshots);
+        promises
+    }
+
+    /// Gathers what is said of a segment that only snapshots name: all of its bytes are whole commits or a footer.
+    pub(super) fn of_snapshots(segment: u64, snapshots: &[Snapshot]) -> Self {
+        let mut promises = Self::default();
+        promises.add_snapshots(segment, snapshots);
+        promises
+    }
+
+    fn add_snapshots(&mut self, segment: u64, snapshots: &[Snapshot]) {
         for entry in snapshots.iter().flat_map(|snapshot| &snapshot.segments) {
             if entry.segment == segment {
-                promises.add(entry.end_bytes, entry.chain);
+                self.add(entry.end_bytes, entry.chain);
             }
         }
-        promises
     }
 
     fn add(&mut self, end: u64, chain: Digest) {

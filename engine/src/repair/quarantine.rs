@@ -1,6 +1,6 @@
 //! Taking out what is beyond repair. The rows of a damaged segment that are whole are written anew, as the rows of one
-//! ordinary commit that replaces them where they were; then one manifest edit takes the segment out, with the snapshots
-//! that name it; then the file goes to `aside/`. Whatever interrupts this, every whole row counts once, and the next
+//! ordinary commit that replaces them where they were; the file is copied to `aside/`; then one manifest edit retires the
+//! segment and drops the snapshots that name it. Whatever interrupts this, every whole row counts once, and the next
 //! repair goes on.
 
 use std::collections::HashMap;
@@ -9,19 +9,19 @@ use std::path::Path;
 use serde_json::{Value, json};
 use siltstone_format::catalogue::CatalogueEntry;
 use siltstone_format::checksum::to_hex;
-use siltstone_format::manifest::{Manifest, SegmentState};
+use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState};
 use siltstone_format::names::{FileKind, LOCK_FILE};
 
 use super::examine::{Examined, examine};
 use super::item::{LostRow, Remedy, RepairReport};
-use super::replace::{move_aside, place_aside};
+use super::replace::{keep, place_aside};
 use crate::append::{Record, Writer, WriterOptions, lock_of};
 use crate::disk::{Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::segment::OpenFile;
 use crate::view::{At, OnDamage, Part, View, build, open_parts, reach};
-use crate::{catalogue, lock, manifest, witness};
+use crate::{catalogue, lock, manifest, snapshot, sweep, witness};
 
 /// Takes the segments and snapshots that are beyond repair out of a collection.
 pub(super) fn take_out(
@@ -54,30 +54,36 @@ pub(super) fn take_out(
     writer.commit()?;
 
     let mut next = writer.manifest().clone();
-    next.segments.retain(|entry| !examined.hurt.contains(&entry.segment));
     let (dropped, kept): (Vec<_>, Vec<_>) =
         next.snapshots.drain(..).partition(|entry| examined.hurt_snapshots.contains(&entry.name));
     next.snapshots = kept;
-    let published = manifest::publish(environment, &directory, next)?;
-    writer.set_manifest(published);
-
+    let (gone, kept) = next.segments.drain(..).partition(|entry| examined.hurt.contains(&entry.segment));
+    next.segments = kept;
+    let gone: Vec<SegmentEntry> = gone;
+    next.retired.extend(gone.iter().map(|entry| entry.segment));
+    next.retired.sort_unstable();
+    // What goes is kept before anybody may remove it, and so is what perhaps only a lost snapshot named.
+    let held = snapshot::held_by_manifest(&examined.shared, &next)?.unwrap_or_default();
+    let unnamed = next.retired.iter().filter(|number| !held.contains_key(number));
+    let segments = unnamed.map(|number| FileKind::Segment(*number).file_name());
     let snapshots = dropped.iter().map(|entry| FileKind::Snapshot(entry.file).file_name());
-    let segments = examined.hurt.iter().map(|number| FileKind::Segment(*number).file_name());
-    for name in segments.chain(snapshots) {
-        match move_aside(environment, &directory, &name) {
+    for name in segments.chain(snapshots.clone()) {
+        match keep(environment, &directory, &name) {
             Err(error) if error.is_missing_file() => {}
             kept => report.kept.push(kept?),
         }
     }
-    for number in &examined.hurt {
-        let index = directory.join(FileKind::KeyIndex(*number).file_name());
-        match environment.disk.remove(&index) {
+    let published = manifest::publish(environment, &directory, next)?;
+    writer.set_manifest(published);
+    for path in snapshots.map(|name| directory.join(name)) {
+        match environment.disk.remove(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", &index)(error));
+                return Err(Error::io("remove", &path)(error));
             }
             _ => {}
         }
     }
+    sweep::retired(&examined.shared, writer.manifest())?;
     let is_done = |item: &&super::RepairItem| matches!(item.remedy, Remedy::Quarantine { .. });
     report.done.extend(examined.items.iter().filter(is_done).cloned());
     report.lost.extend(lost.into_iter().map(|lost| lost.row));

@@ -70,18 +70,6 @@ pub(super) fn keep(environment: &Environment, directory: &Path, name: &str) -> R
     Ok(aside.join(kept))
 }
 
-/// Moves a file that nothing names any more to `aside/`; returns where it is then.
-pub(super) fn move_aside(environment: &Environment, directory: &Path, name: &str) -> Result<PathBuf> {
-    let disk = &*environment.disk;
-    let path = directory.join(name);
-    let (aside, kept) = place_aside(environment, directory, name)?;
-    let kept = aside.join(kept);
-    disk.rename(&path, &kept).map_err(Error::io("rename", &path))?;
-    disk.sync_dir(&aside).map_err(Error::io("sync", &aside))?;
-    disk.sync_dir(directory).map_err(Error::io("sync", directory))?;
-    Ok(kept)
-}
-
 /// The directory for what is put aside, made durable, and a name in it that says what and when.
 pub(super) fn place_aside(
     environment: &Environment,

@@ -9,7 +9,7 @@ use siltstone_format::layout::{
     FooterFrame, FooterHeader, FooterKill, FrameHeader, FrameTrailer, Kill, Seal,
 };
 use siltstone_format::limits::{FRAME_ALIGN, HEADER_PAGE_BYTES};
-use siltstone_format::mend::{Mend, MendedFrame, mend_frame, mend_frame_header, mend_page};
+use siltstone_format::mend::{Mend, MendedFrame, mend_frame, mend_frame_header, mend_page, mend_seal};
 use siltstone_format::{Digest, Flaw, Seed};
 
 use super::promise::Promises;
@@ -66,6 +66,18 @@ impl Survey {
     }
 }
 
+/// What a segment that no manifest promises anything about says itself: its length and the digest in its seal. The rows
+/// and the last commit are those of its frames, and not known yet.
+pub(super) fn own_promise(file: &dyn DiskFile, place: &SegmentPlace) -> Result<Option<Promise>> {
+    let path = place.path();
+    let bytes = file.len().map_err(Error::io("read", &path))?;
+    let at = bytes.saturating_sub(Seal::BYTES as u64);
+    let mut tail = vec![0; (bytes - at) as usize];
+    file.read_at(&mut tail, at).map_err(Error::io("read", &path))?;
+    let seal = mend_seal(&tail, &place.seed(), at);
+    Ok(seal.map(|seal| Promise { bytes, rows: 0, last_commit: 0, digest: seal.digest }))
+}
+
 /// Reads a segment. `sealed` is what the manifest promises of a sealed one.
 pub(super) fn survey(
     file: &dyn DiskFile,
@@ -116,6 +128,9 @@ impl Surveyor<'_> {
     fn read(&self, from: u64, to: u64) -> Result<Vec<u8>> {
         let to = to.min(self.length);
         let mut bytes = vec![0; to.saturating_sub(from) as usize];
+        if bytes.is_empty() {
+            return Ok(bytes);
+        }
         self.file.read_at(&mut bytes, from).map_err(Error::io("read", &self.place.path()))?;
         Ok(bytes)
     }

@@ -15,8 +15,8 @@ pub use frame::{MendedFrame, mend_frame, mend_frame_header};
 pub use page::mend_page;
 pub use syndrome::{Flipped, flipped_bit};
 
-use crate::layout::WitnessSlot;
-use crate::{Id, witness};
+use crate::layout::{Seal, WitnessSlot};
+use crate::{Id, Seed, witness};
 
 /// Bytes that replace others of the same length.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,17 @@ impl Mend {
 pub fn differing_bits(a: &[u8], b: &[u8]) -> u64 {
     let both = a.iter().zip(b).map(|(a, b)| u64::from((a ^ b).count_ones())).sum::<u64>();
     both + a.len().abs_diff(b.len()) as u64 * 8
+}
+
+/// The seal in `bytes`, which lie at `offset`, with at most one flipped bit; `None` when more is wrong. A seal that had to
+/// be put right is not confirmed before the footer that it names is.
+pub fn mend_seal(bytes: &[u8], seed: &Seed, offset: u64) -> Option<Seal> {
+    let mut fixed = bytes.get(..Seal::BYTES)?.to_vec();
+    if let Ok(seal) = Seal::decode(&fixed, seed, offset) {
+        return Some(seal);
+    }
+    syndrome::mend_fixed(&mut fixed, seed, offset).then_some(())?;
+    Seal::decode(&fixed, seed, offset).ok()
 }
 
 /// The bytes of a witness file with one flipped bit a slot, put right; `None` when they are good, or more is wrong. A slot
