@@ -25,6 +25,7 @@ use crate::collection::Shared;
 use crate::disk::{Disk, DiskFile, Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::segment::{Promise, SegmentPlace};
 use crate::view::sealed_promise;
 use crate::{catalogue, manifest, recover, witness};
@@ -295,6 +296,8 @@ impl Examined {
 
     fn note_survey(&mut self, place: &SegmentPlace, file: &dyn DiskFile, surveyed: &Survey) -> Result<()> {
         let path = place.path();
+        let event = Event::Verified { path: path.clone(), bytes: surveyed.found_bytes };
+        self.shared.environment.observer.event(&event);
         self.items.extend(of_mends(Some(&self.shared.name), &path, file, &surveyed.mends)?);
         if surveyed.mends.is_empty() && surveyed.is_mended() {
             let (offset, length) = (surveyed.right_bytes, surveyed.found_bytes - surveyed.right_bytes);
@@ -379,6 +382,9 @@ fn index_flaw(disk: &dyn Disk, place: &SegmentPlace, promise: Promise) -> Option
     let limit = (promise.rows / ENTRIES_PER_BLOCK as u64 + 2) * KEY_INDEX_BLOCK_BYTES as u64;
     let bytes = match durable::read_whole(disk, &place.index_path(), limit) {
         Ok(bytes) => bytes,
+        Err(error) if error.is_missing_file() => {
+            return Some(Flaw::new("key index", "file", 0, 1, "a key index", "no such file"));
+        }
         Err(error) => return Some(Flaw::new("key index", "file", 0, 1, "a key index", error)),
     };
     let seed = Seed::new(&place.collection, place.segment);

@@ -5,6 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use siltstone_format::Flaw;
 use siltstone_format::footer;
 use siltstone_format::frame::Frame;
 use siltstone_format::layout::FooterFrame;
@@ -13,16 +14,16 @@ use siltstone_format::mend::Mend;
 use siltstone_format::names::{FileKind, LOCK_FILE};
 
 use super::examine::Examined;
-use super::item::RepairReport;
+use super::item::{Remedy, RepairItem, RepairReport};
 use super::replace::{Correction, replace};
 use super::segment::Survey;
-use crate::append::{Writer, WriterOptions};
+use crate::append::{Writer, WriterOptions, lock_of};
 use crate::collection::Shared;
 use crate::disk::Mode;
 use crate::error::{Error, Result};
 use crate::segment::{Promise, open_sealed, write_index};
 use crate::view::{At, OnDamage, open_parts};
-use crate::{lock, manifest, witness};
+use crate::{lock, manifest, snapshot, witness};
 
 /// Puts a frozen segment right, and seals it when it is whole.
 pub(super) fn heal(
@@ -38,7 +39,18 @@ pub(super) fn heal(
     let shared = &examined.shared;
     let overridden = overridden(shared, segment, survey)?;
     if !overridden.is_empty() {
-        let mut writer = Writer::open(shared, WriterOptions::default())?;
+        if let Some(snapshot) = made_since(examined, segment)? {
+            let expected = "no snapshot that would show two rows of one key";
+            let flaw = Flaw::new("segment", "state", survey.end, 1, expected, format!("{snapshot:?}"));
+            let (name, path) = (Some(shared.name.as_str()), shared.place(segment).path());
+            report.left.push(RepairItem::of_flaw(name, path, flaw, |flaw| Remedy::None { flaw }));
+            return Ok(());
+        }
+        let mut writer = match Writer::open_beside(shared, WriterOptions::default(), lock_of(shared)?, true) {
+            // Other damage is in the way; it is taken out first.
+            Err(error) if error.is_damage() => return Ok(()),
+            writer => writer?,
+        };
         for (row, key) in &overridden {
             writer.delete_at(segment, *row, key)?;
         }
@@ -72,11 +84,25 @@ pub(super) fn heal(
         write_index(&open_sealed(disk, shared.place(segment), promise)?, disk)?;
     }
     let path = shared.place(segment).path();
-    let is_own = |item: &&super::RepairItem| {
-        item.path == path && matches!(item.remedy, super::Remedy::Mend { .. } | super::Remedy::Seal)
-    };
+    let is_own =
+        |item: &&RepairItem| item.path == path && matches!(item.remedy, Remedy::Mend { .. } | Remedy::Seal);
     report.done.extend(examined.items.iter().filter(is_own).cloned());
     Ok(())
+}
+
+/// A snapshot of the segment and of later ones: it does not know of a commit that is made now.
+fn made_since(examined: &Examined, segment: u64) -> Result<Option<String>> {
+    for entry in &examined.manifest.snapshots {
+        let named = match snapshot::load(&examined.shared, entry).map_err(snapshot::missing) {
+            Err(error) if error.is_damage() => continue,
+            snapshot => snapshot?.segments,
+        };
+        let (first, last) = (named.iter().any(|one| one.segment == segment), named.last());
+        if first && last.is_some_and(|last| last.segment > segment) {
+            return Ok(Some(entry.name.clone()));
+        }
+    }
+    Ok(None)
 }
 
 /// The rows of a segment, as it will be, that count although their keys were written or deleted in a later segment.

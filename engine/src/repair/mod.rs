@@ -9,6 +9,7 @@ mod document;
 mod examine;
 mod frozen;
 mod item;
+mod names;
 mod promise;
 mod quarantine;
 mod replace;
@@ -17,16 +18,14 @@ mod segment;
 use std::path::Path;
 
 use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
-use siltstone_format::names::{CATALOGUE_FILE, FileKind, LOCK_FILE, WITNESS_FILE};
+use siltstone_format::names::{FileKind, LOCK_FILE, WITNESS_FILE};
 
-use self::document::Document;
-use self::examine::{Examined, examine, of_mends};
-use self::replace::{Correction, keep, replace};
+use self::examine::{Examined, examine};
+use self::replace::{keep, replace};
 use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::segment::{open_sealed, write_index};
-use crate::store::Store;
 use crate::{catalogue, lock, manifest, witness};
 
 pub use item::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport};
@@ -39,9 +38,9 @@ pub use item::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairRep
 /// [`Error::NotAStore`], [`Error::NewerFormat`], [`Error::NoSuchCollection`], or a disk that cannot be read. Damage is no
 /// error: it is in the plan.
 pub fn plan_repair(environment: &Environment, root: &Path, only: Option<&[String]>) -> Result<RepairPlan> {
-    let mut plan = RepairPlan::default();
-    let (catalogue, _) = read_catalogue(environment, root, &mut plan.items)?;
-    let Some(catalogue) = catalogue else { return Ok(plan) };
+    let found = names::look(environment, root)?;
+    let mut plan = RepairPlan { items: found.items };
+    let Some(catalogue) = found.catalogue else { return Ok(plan) };
     for entry in wanted(&catalogue, only)? {
         match examine(environment, root, &entry)? {
             Ok(examined) => plan.items.extend(examined.items),
@@ -63,7 +62,7 @@ pub fn plan_repair(environment: &Environment, root: &Path, only: Option<&[String
 /// done before the error stays done, and the next repair goes on.
 pub fn repair(environment: &Environment, root: &Path, options: &RepairOptions) -> Result<RepairReport> {
     let mut report = RepairReport::default();
-    let Some(catalogue) = repair_catalogue(environment, root, &mut report)? else { return Ok(report) };
+    let Some(catalogue) = names::put_right(environment, root, &mut report)? else { return Ok(report) };
     for entry in wanted(&catalogue, options.only.as_deref())? {
         repair_collection(environment, root, &entry, options, &mut report)?;
     }
@@ -80,52 +79,6 @@ fn wanted(catalogue: &Catalogue, only: Option<&[String]>) -> Result<Vec<Catalogu
     Ok(catalogue.collections.iter().filter(is_wanted).cloned().collect())
 }
 
-/// The catalogue as it should be, and what puts it right.
-fn read_catalogue(
-    environment: &Environment,
-    root: &Path,
-    items: &mut Vec<RepairItem>,
-) -> Result<(Option<Catalogue>, Option<Correction>)> {
-    match Store::open_in(environment.clone(), root) {
-        Ok(_) | Err(Error::Damaged { .. }) => {}
-        Err(error) => return Err(error),
-    }
-    let path = root.join(CATALOGUE_FILE);
-    match document::catalogue(&*environment.disk, root)? {
-        Document::Good(catalogue) => Ok((Some(catalogue), None)),
-        Document::Mended(catalogue, correction) => {
-            let file = environment.disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
-            items.extend(of_mends(None, &path, &*file, &correction.mends)?);
-            Ok((Some(catalogue), Some(correction)))
-        }
-        Document::Lost(flaw) => {
-            items.push(RepairItem::of_flaw(None, path, flaw, |flaw| Remedy::None { flaw }));
-            Ok((None, None))
-        }
-    }
-}
-
-fn repair_catalogue(
-    environment: &Environment,
-    root: &Path,
-    report: &mut RepairReport,
-) -> Result<Option<Catalogue>> {
-    if let (Some(catalogue), None) = read_catalogue(environment, root, &mut Vec::new())? {
-        return Ok(Some(catalogue));
-    }
-    let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;
-    let mut items = Vec::new();
-    let (catalogue, correction) = read_catalogue(environment, root, &mut items)?;
-    match correction {
-        Some(correction) => {
-            report.kept.push(replace(environment, root, &correction)?);
-            report.done.extend(items);
-        }
-        None => report.left.extend(items),
-    }
-    Ok(catalogue)
-}
-
 fn repair_collection(
     environment: &Environment,
     root: &Path,
@@ -140,8 +93,8 @@ fn repair_collection(
     if options.quarantine && !(examined.hurt.is_empty() && examined.hurt_snapshots.is_empty()) {
         return quarantine::take_out(environment, root, entry, report);
     }
-    let is_hurt = |item: &&RepairItem| matches!(item.remedy, Remedy::Quarantine { .. });
-    report.left.extend(examined.items.iter().filter(is_hurt).cloned());
+    let left = examined.items.into_iter().filter(|item| !report.done.contains(item));
+    report.left.extend(left.collect::<Vec<_>>());
     Ok(())
 }
 

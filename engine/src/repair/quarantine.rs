@@ -84,7 +84,9 @@ pub(super) fn take_out(
         }
     }
     sweep::retired(&examined.shared, writer.manifest())?;
-    let is_done = |item: &&super::RepairItem| matches!(item.remedy, Remedy::Quarantine { .. });
+    // Opening for writing made a lost witness anew.
+    let is_done =
+        |item: &&super::RepairItem| matches!(item.remedy, Remedy::Quarantine { .. } | Remedy::Rebuild { .. });
     report.done.extend(examined.items.iter().filter(is_done).cloned());
     report.lost.extend(lost.into_iter().map(|lost| lost.row));
     report.dropped_snapshots.extend(dropped.into_iter().map(|dropped| (entry.name.clone(), dropped.name)));
@@ -171,18 +173,18 @@ fn lost_rows(examined: &Examined, view: &View) -> Result<Vec<Lost>> {
             lost.push(Lost { row: row_of, place: Some((number, row)) });
         }
     }
-    // What takes the rows of a frame along with it, so that no row of it is known.
-    const HIDES_ROWS: [&str; 2] = ["frames", "file"];
+    // What takes whole frames along, of which no row is known: unless a footer or a neighbour lists them.
     for item in &examined.items {
-        if let Remedy::Quarantine { flaw } = &item.remedy
-            && flaw.structure == "segment"
-            && HIDES_ROWS.contains(&flaw.field)
-        {
+        let Remedy::Quarantine { flaw } = &item.remedy else { continue };
+        let is_known = view.parts.iter().any(|part| {
+            let hurt = flaw.offset..flaw.offset.saturating_add(flaw.length);
+            part.segment.path() == item.path
+                && part.segment.frames.iter().any(|frame| hurt.contains(&frame.offset))
+        });
+        if flaw.structure == "segment" && matches!(flaw.field, "frames" | "file" | "tail") && !is_known {
             let (path, flaw) = (item.path.clone(), flaw.clone());
-            lost.push(Lost {
-                row: LostRow { collection: collection.clone(), path, key: None, flaw },
-                place: None,
-            });
+            let row = LostRow { collection: collection.clone(), path, key: None, flaw };
+            lost.push(Lost { row, place: None });
         }
     }
     Ok(lost)

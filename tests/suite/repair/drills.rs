@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use harness::anatomy::Part;
+use harness::anatomy::{Anatomy, Part};
 use harness::attack::verified;
 use harness::damage::{Damage, Piece};
 use harness::fixture::{self, STORE, later_environment};
 use harness::proof::report;
 use harness::sim_disk::SimDisk;
-use siltstone::{Compression, Remedy, RepairItem, plan_repair};
+use siltstone::format::frame::Geometry;
+use siltstone::{Compression, EmbeddingIdentity, Record, Remedy, RepairItem, WriterOptions, plan_repair};
 
 use super::interrupted::{OPEN, SEALED, frozen, guide, part, rows, zero};
 use super::{is_sound, repaired};
@@ -21,24 +22,69 @@ fn sector(path: PathBuf, offset: u64) -> Damage {
     Damage::Zero(Piece { path, offset: offset / 512 * 512, length: 512 })
 }
 
-fn zeroed_sector(disk: &SimDisk, segment: &str, wanted: impl Fn(&Part) -> bool) -> Damage {
-    let (path, offset, length) = part(disk, segment, wanted);
-    sector(path, offset + length / 2)
+/// The basic store, and a collection `wide` whose frames are so long that a sector lies wholly in rows, keys or texts, and
+/// that a frame that others follow ends with a sector of zeros and trailer.
+fn wide() -> SimDisk {
+    let made = (0..512).step_by(32).map(|extra| {
+        let disk = fixture::basic(Compression::None);
+        fill_wide(&disk, extra);
+        disk
+    });
+    let ends_alone = |disk: &SimDisk| trailer_alone(disk).is_some();
+    made.into_iter().find(ends_alone).unwrap()
 }
 
-/// A sector that holds nothing but zeros and the trailer of a frame that others follow.
-fn zeroed_trailer(disk: &SimDisk) -> Damage {
-    let found = [SEALED, OPEN].into_iter().find_map(|segment| {
-        let path = guide(disk, segment);
-        let anatomy = harness::anatomy::dissect(&path, &disk.read_file(&path).unwrap());
-        let (_, followed) = anatomy.frames.split_last()?;
-        let frame = followed
-            .iter()
-            .find(|frame| frame.bytes.end - 512 >= frame.bytes.start + frame.geometry.zeros as u64)?;
-        Some(sector(path, frame.bytes.end - 1))
-    });
-    // No frame of the store ends so: the trailer alone is lost.
-    found.unwrap_or_else(|| zero(disk, SEALED, |part| *part == Part::Trailer(0)))
+fn fill_wide(disk: &SimDisk, extra: usize) {
+    let identity = EmbeddingIdentity { dims: 64, model: "random-64".to_owned(), ..Default::default() };
+    let wide = fixture::open(disk).unwrap().create_collection("wide", identity).unwrap();
+    let options = WriterOptions { compression: Compression::None, ..WriterOptions::default() };
+    let mut writer = wide.writer_with(options).unwrap();
+    for commit in 0..4u64 {
+        for row in 0..12u64 {
+            let key = format!("{commit}/{row:02}/{}", "k".repeat(150));
+            let text = format!("Text of row {row}. {}", "It is long. ".repeat(30));
+            let text = if row == 0 { text + &"x".repeat(extra) } else { text };
+            let vector = fixture::vector(64, 700 + commit * 12 + row);
+            writer.upsert(Record::new(&key, &vector).text(&text)).unwrap();
+        }
+        writer.commit().unwrap();
+        if commit == 1 {
+            writer.create_snapshot("half").unwrap();
+        }
+        if commit == 2 {
+            writer.seal().unwrap();
+        }
+    }
+}
+
+fn wide_segment(disk: &SimDisk, name: &str) -> (PathBuf, Anatomy) {
+    let path = fixture::open(disk).unwrap().collection("wide").unwrap().directory().join(name);
+    let anatomy = harness::anatomy::dissect(&path, &disk.read_file(&path).unwrap());
+    (path, anatomy)
+}
+
+/// A sector wholly within a section of a frame of `wide`.
+fn sector_within(
+    disk: &SimDisk,
+    (segment, frame): (&str, usize),
+    section: impl Fn(Geometry) -> (usize, usize),
+) -> Damage {
+    let (path, anatomy) = wide_segment(disk, segment);
+    let at = &anatomy.frames[frame];
+    let (from, to) = section(at.geometry);
+    let offset = (at.bytes.start + from as u64).next_multiple_of(512);
+    assert!(offset + 512 <= at.bytes.start + to as u64, "no sector lies in the section");
+    sector(path, offset)
+}
+
+/// The last sector of a frame of `wide` that others follow, when it has nothing but zeros and the trailer.
+fn trailer_alone(disk: &SimDisk) -> Option<Damage> {
+    let (path, anatomy) = wide_segment(disk, SEALED);
+    let (_, followed) = anatomy.frames.split_last()?;
+    let frame = followed
+        .iter()
+        .find(|frame| frame.bytes.end - 512 >= frame.bytes.start + frame.geometry.zeros as u64)?;
+    Some(sector(path, frame.bytes.end - 1))
 }
 
 /// A frame of another history of the same store, good by itself, where the one of this history was.
@@ -60,30 +106,35 @@ fn stale_block() -> (SimDisk, SimDisk) {
 
 /// A drill: its name, the store as it was, and as it is.
 fn drills() -> Vec<(&'static str, SimDisk, SimDisk)> {
-    let pristine = fixture::basic(Compression::None);
+    let pristine = wide();
     let sealed_bytes = pristine.read_file(guide(&pristine, SEALED)).unwrap().len() as u64;
     let cut = |length| Damage::Truncate { path: guide(&pristine, SEALED), length };
-    let (_, last_row, _) = part(&pristine, SEALED, |part| *part == Part::Trailer(2));
+    let (_, in_rows, _) = part(&pristine, SEALED, |part| *part == Part::Trailer(2));
+    let within = |place, section: fn(Geometry) -> (usize, usize)| sector_within(&pristine, place, section);
+    let in_frame = |segment, frame| {
+        let (path, offset, _) = part(&pristine, segment, |part| *part == Part::FrameHeader(frame));
+        sector(path, offset)
+    };
     let simple = vec![
         ("lost_manifest", Damage::Remove(guide(&pristine, "manifest"))),
         ("lost_witness", Damage::Remove(guide(&pristine, "witness"))),
         ("lost_snapshot", Damage::Remove(guide(&pristine, "snapshot"))),
         ("lost_catalogue", Damage::Remove(Path::new(STORE).join("catalogue.json"))),
         ("lost_sealed_segment", Damage::Remove(guide(&pristine, SEALED))),
+        ("lost_open_segment", Damage::Remove(guide(&pristine, OPEN))),
         ("deleted_key_index", Damage::Remove(guide(&pristine, ".keys"))),
         ("zeroed_sector_in_witness", sector(guide(&pristine, "witness"), 0)),
-        ("zeroed_sector_in_rows", zeroed_sector(&pristine, SEALED, |part| *part == Part::Row(1))),
-        (
-            "zeroed_sector_in_rows_of_the_open_segment",
-            zeroed_sector(&pristine, OPEN, |part| *part == Part::Row(3)),
-        ),
-        ("zeroed_sector_in_keys", zeroed_sector(&pristine, SEALED, |part| *part == Part::Key(4))),
-        ("zeroed_sector_in_payload", zeroed_sector(&pristine, SEALED, |part| *part == Part::Text(1))),
-        ("zeroed_sector_in_trailer", zeroed_trailer(&pristine)),
+        ("zeroed_sector_in_rows", within((SEALED, 1), |at| (Geometry::ROWS, at.index))),
+        ("zeroed_sector_in_rows_of_the_open_segment", within((OPEN, 0), |at| (Geometry::ROWS, at.index))),
+        ("zeroed_sector_in_keys", within((SEALED, 1), |at| (at.keys, at.metadata))),
+        ("zeroed_sector_in_payload", within((SEALED, 1), |at| (at.text, at.zeros))),
+        ("zeroed_sector_in_trailer", trailer_alone(&pristine).unwrap()),
+        ("zeroed_frame_of_a_sealed_segment", in_frame(SEALED, 1)),
+        ("zeroed_frame_of_the_open_segment", in_frame(OPEN, 1)),
         ("zeroed_header_page", zero(&pristine, SEALED, |part| *part == Part::Page)),
         ("zeroed_footer", zero(&pristine, SEALED, |part| *part == Part::Footer)),
         ("sealed_segment_cut_in_its_footer", cut(sealed_bytes - 300)),
-        ("sealed_segment_cut_in_its_rows", cut(last_row)),
+        ("sealed_segment_cut_in_its_rows", cut(in_rows)),
     ];
     let mut drills: Vec<_> = simple
         .into_iter()
@@ -92,10 +143,10 @@ fn drills() -> Vec<(&'static str, SimDisk, SimDisk)> {
     let foreign = pristine.clone_image();
     let directory = guide(&pristine, SEALED).parent().unwrap().to_owned();
     foreign.write_file(directory.join("notes.txt"), "somebody's").unwrap();
-    drills.push(("foreign_file", pristine.clone_image(), foreign));
+    drills.push(("foreign_file", pristine, foreign));
     let (before, after) = stale_block();
     drills.push(("stale_block", before, after));
-    drills.push(("segment_left_alone_after_damage", pristine, frozen()));
+    drills.push(("segment_left_alone_after_damage", fixture::basic(Compression::None), frozen()));
     drills
 }
 
