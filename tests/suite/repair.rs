@@ -108,6 +108,15 @@ fn flipped_bits_of_compressed_stores_and_of_all_metrics_are_repaired_byte_identi
     put_all_right("store of all metrics", &fixture::metrics(), stride);
 }
 
+/// Of segments that only snapshots hold no manifest promises anything: they are held against their own seal, and against the
+/// snapshots.
+#[test]
+fn flipped_bits_of_segments_that_only_snapshots_hold_are_repaired_byte_identical() {
+    let stride = if is_full() { 7 } else { 211 };
+    put_all_right("sealed segment of a snapshot", &crate::retained::retire(&[1]), stride);
+    put_all_right("segments of snapshots only", &crate::retained::retire(&[1, 2]), stride);
+}
+
 /// One bit in each of several structures of one file, and of several files, at once.
 #[test]
 fn one_flipped_bit_a_structure_is_repaired_in_many_structures_at_once() {

@@ -23,7 +23,7 @@ fn directory(disk: &SimDisk) -> PathBuf {
 }
 
 /// The basic store, whose manifest no longer lists some segments of `guide`.
-fn retire(segments: &[u64]) -> SimDisk {
+pub(crate) fn retire(segments: &[u64]) -> SimDisk {
     let disk = fixture::basic(Compression::None);
     let directory = directory(&disk);
     let name = |path: &PathBuf| FileKind::of(&path.file_name().unwrap().to_string_lossy());

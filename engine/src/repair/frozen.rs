@@ -77,7 +77,13 @@ pub(super) fn heal(
     report.kept.push(replace(environment, directory, &Correction { name, mends, bytes })?);
     if let Some(Promise { bytes, rows, last_commit, digest }) = promise {
         for entry in current.segments.iter_mut().filter(|entry| entry.segment == segment) {
-            entry.state = SegmentState::Sealed { bytes, rows, last_commit, digest };
+            entry.state = match entry.state {
+                // A snapshot was restored that saw less of it.
+                SegmentState::Frozen { last_commit: cap, .. } if cap < last_commit => {
+                    SegmentState::Capped { bytes, rows, last_commit, digest, cap }
+                }
+                _ => SegmentState::Sealed { bytes, rows, last_commit, digest },
+            };
         }
         manifest::publish(environment, directory, current)?;
         let promise = Promise { bytes, rows, last_commit, digest };
@@ -113,8 +119,10 @@ fn overridden(shared: &Arc<Shared>, segment: u64, survey: &Survey) -> Result<Vec
     let parts = open_parts(shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut Vec::new())?;
     let (mut later, mut killed) = (HashSet::new(), HashSet::new());
     for part in parts.iter().filter(|part| part.place.segment > segment) {
-        killed.extend(part.kills.iter().filter(|kill| kill.segment == segment).map(|kill| kill.row));
-        for number in 0..part.frames.len() {
+        let cap = manifest.cap(part.place.segment);
+        let kills = part.kills.iter().filter(|kill| kill.segment == segment && kill.commit <= cap);
+        killed.extend(kills.map(|kill| kill.row));
+        for number in 0..part.frames.partition_point(|frame| frame.commit <= cap) {
             let Ok(frame) = part.frame(number) else { continue };
             let keys = (0..frame.rows()).chain(frame.kills().map(|kill| kill.key));
             later.extend(keys.filter_map(|key| frame.key(key)?.ok().map(str::to_owned)));

@@ -142,8 +142,8 @@ fn views(examined: &Examined, manifest: &Manifest) -> Result<(View, View)> {
     let witness = witness::load(&*shared.environment.disk, &shared.directory, &shared.id)?;
     let mut damage = Vec::new();
     let parts = open_parts(shared, manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
-    let all = build(shared, parts.clone(), At::Now, OnDamage::Skip, Vec::new());
-    Ok((all, build(shared, parts, At::Now, OnDamage::Skip, damage)))
+    let all = build(shared, manifest, parts.clone(), At::Now, OnDamage::Skip, Vec::new());
+    Ok((all, build(shared, manifest, parts, At::Now, OnDamage::Skip, damage)))
 }
 
 /// A lost row, and where it lies.
@@ -253,7 +253,9 @@ fn carry_kills(writer: &mut Writer, examined: &Examined, all: &View, view: &View
         view.parts.iter().map(|part| (part.segment.place.segment, part)).collect();
     let mut kills = std::collections::BTreeSet::new();
     for part in view.parts.iter().filter(|part| goes(part.segment.place.segment)) {
-        kills.extend(part.segment.kills.iter().map(|kill| (kill.segment, kill.row)));
+        let cap = examined.manifest.cap(part.segment.place.segment);
+        let counted = part.segment.kills.iter().take_while(|kill| kill.commit <= cap);
+        kills.extend(counted.map(|kill| (kill.segment, kill.row)));
     }
     for (before, part) in all.parts.iter().zip(&view.parts) {
         let segment = part.segment.place.segment;

@@ -50,7 +50,12 @@ impl Survey {
         place: &SegmentPlace,
         (end_bytes, last_commit, chain): (u64, u64, Digest),
     ) -> Result<bool> {
-        let ends_whole = self.frames.last().is_some_and(|last| last.last == 1 && last.commit <= last_commit);
+        // What comes after the last commit that counts is capped.
+        let can_be_capped = || self.frames.iter().any(|frame| frame.commit == last_commit);
+        let ends_whole = self
+            .frames
+            .last()
+            .is_some_and(|last| last.last == 1 && (last.commit <= last_commit || can_be_capped()));
         if !self.lost.is_empty() || !ends_whole || end_bytes > self.end {
             return Ok(false);
         }

@@ -273,10 +273,22 @@ fn a_segment_that_was_left_alone_is_whole_again_and_what_was_written_since_count
         assert_eq!(text(key).as_deref(), Some("written after the damage"), "{key}");
     }
     // The rest of the damaged frame is there again.
-    let pristine = super::interrupted::rows(&fixture::basic(Compression::None)).unwrap();
+    let pristine = rows(&fixture::basic(Compression::None)).unwrap();
     for (place, row) in &pristine {
         if !["appendix#1", "intro#2"].contains(&place.1.as_str()) {
             assert_eq!(rows.get(place), Some(row), "{place:?}");
         }
     }
+}
+
+/// A snapshot that was made since, of the damaged segment and of what was written after it, would show a key twice: the
+/// segment stays as it is, and the report says why.
+#[test]
+fn a_segment_that_was_left_alone_stays_so_when_a_snapshot_would_show_a_key_twice() {
+    let disk = frozen();
+    fixture::open(&disk).unwrap().collection("guide").unwrap().create_snapshot("since").unwrap();
+    let before = readable_rows(&disk);
+    let told = repaired(&disk, true).unwrap();
+    assert!(told.left.iter().any(|item| format!("{:?}", item.remedy).contains("since")), "{told:?}");
+    assert_eq!(readable_rows(&disk), before);
 }
