@@ -98,17 +98,28 @@ fn exit_of(error: &Error) -> Exit {
         Error::NotAStore { .. } => Exit::NoStore,
         Error::Locked { .. } => Exit::Locked,
         Error::Damaged { .. } => Exit::Found,
-        Error::NoSuchCollection { .. }
-        | Error::NoSuchSnapshot { .. }
-        | Error::Filter(_)
-        | Error::Invalid { .. } => Exit::Usage,
+        Error::NoSuchCollection { .. } | Error::NoSuchSnapshot { .. } | Error::Invalid { .. } => Exit::Usage,
         _ => Exit::Failed,
     }
 }
 
 impl From<Error> for CliError {
     fn from(error: Error) -> CliError {
-        CliError::new(exit_of(&error), &error, error.next_step())
+        match &error {
+            // The engine draws a caret under the place, on a line of its own; here it is told by its number.
+            Error::Filter(wrong) => CliError::new(
+                Exit::Usage,
+                format!(
+                    "the filter cannot be read at character {}: expected {}, found {}, in: {}",
+                    wrong.character() + 1,
+                    wrong.expected(),
+                    wrong.found(),
+                    wrong.text()
+                ),
+                wrong.advice(),
+            ),
+            _ => CliError::new(exit_of(&error), &error, error.next_step()),
+        }
     }
 }
 

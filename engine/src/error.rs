@@ -159,7 +159,10 @@ impl Error {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "free some space and run the command again; nothing that was committed is lost".into()
                 }
-                io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                io::ErrorKind::ReadOnlyFilesystem => {
+                    "mount the file system for writing, or choose another store; reading needs no right to write".into()
+                }
+                io::ErrorKind::PermissionDenied => {
                     format!("give this user the right to use {}, or choose another store", path.display())
                 }
                 io::ErrorKind::NotFound => format!("check the path {}", path.display()),

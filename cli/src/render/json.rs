@@ -52,6 +52,7 @@ shape! {
     UPDATE =
     "{"
     "  \"command\": \"update\", \"store\": path, \"embedder\": string, \"dry_run\": bool, \"interrupted\": bool, \"exit\": n,"
+    "  \"unrecorded\": string|null,                 why sources.json could not be written"
     "  \"collections\": [{"
     "    \"collection\", \"framework\": string, \"root\": path,"
     "    either \"error\", \"next_step\": string, \"exit\": n, or:"

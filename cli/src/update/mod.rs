@@ -14,6 +14,7 @@ mod collection;
 mod guard;
 mod job;
 mod mend;
+mod other_folder;
 mod progress;
 mod report;
 mod staging;
@@ -82,17 +83,18 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
             embedder: &*embedder,
             progress: &progress,
         };
-        let ended = match &store {
+        let ended = other_folder::refuse(source, &known).and_then(|()| match &store {
             Some(store) => run.update(store),
             None => run.plan_only(),
-        };
+        });
         report.add(source, ended);
     }
     progress.finish();
     if let Some(store) = &store
         && !args.dry_run
     {
-        finish(store, &mut report)?;
+        // What was done is reported whatever becomes of this note of it.
+        report.unrecorded = finish(store, &mut report).err();
     }
     report.print(context)
 }

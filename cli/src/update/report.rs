@@ -64,6 +64,11 @@ impl Ended {
         Ended { skipped: skipped.chain(unlisted).collect(), ..Ended::default() }
     }
 
+    /// Whether documents could not be read: what is stored of them stays as it was.
+    fn unreadable(&self) -> bool {
+        self.skipped.iter().any(|(_, reason)| matches!(reason, Reason::Unreadable { .. }))
+    }
+
     fn problems(&self) -> impl Iterator<Item = &(String, Reason)> {
         self.skipped.iter().filter(|(_, reason)| reason.is_problem())
     }
@@ -85,13 +90,24 @@ pub(super) struct Report {
     outside: Vec<(String, String)>,
     unlisted: bool,
     pub(super) interrupted: bool,
+    /// Why it could not be noted down which collections are up to date.
+    pub(super) unrecorded: Option<CliError>,
 }
 
 impl Report {
     pub(super) fn new(settings: &Settings, identity: &EmbeddingIdentity, dry_run: bool) -> Report {
         let (embedder, store) = (described(identity), settings.store.clone());
         let (lines, outside) = (Vec::new(), Vec::new());
-        Report { lines, embedder, store, dry_run, outside, unlisted: false, interrupted: false }
+        Report {
+            lines,
+            embedder,
+            store,
+            dry_run,
+            outside,
+            unlisted: false,
+            interrupted: false,
+            unrecorded: None,
+        }
     }
 
     pub(super) fn unlisted(&mut self, trees: &[(PathBuf, String)]) {
@@ -125,10 +141,12 @@ impl Report {
             Err(error) => error.exit,
             Ok(ended) if ended.stopped.is_some() => Exit::Failed,
             Ok(ended) if !ended.failed.is_empty() || ended.held_back.is_some() => Exit::Found,
+            Ok(ended) if ended.unreadable() => Exit::Found,
             Ok(_) => Exit::Pass,
         });
         let trees = if self.unlisted { Exit::Found } else { Exit::Pass };
-        Context::worst(exits.chain([trees]))
+        let unrecorded = self.unrecorded.iter().map(|error| error.exit);
+        Context::worst(exits.chain([trees]).chain(unrecorded))
     }
 
     /// Prints the report and says how the command ends.
@@ -152,6 +170,10 @@ impl Report {
                 }
                 Ok(ended) => self.collection(line, ended, context)?,
             }
+        }
+        if let Some(error) = &self.unrecorded {
+            context.notices.warning(&format!("not noted down that this was done: {}", error.message));
+            context.notices.notice(&format!("  next: {}", error.next_step));
         }
         if self.interrupted {
             context.notices.warning(
@@ -217,10 +239,7 @@ impl Report {
         }
         if let Some(error) = ended.stopped.as_ref().filter(|error| **error != EmbedError::Cancelled) {
             notices.warning(&format!("{}: stopped: {error}", line.collection));
-            notices.notice(&format!(
-                "  next: {}; then run the command again: what was paid for is kept",
-                error.next_step()
-            ));
+            notices.notice(&format!("  next: {} (what was paid for is kept)", error.next_step()));
         }
         Ok(())
     }
@@ -234,6 +253,7 @@ impl Report {
             "dry_run": self.dry_run,
             "interrupted": self.interrupted,
             "exit": self.exit().code(),
+            "unrecorded": self.unrecorded.as_ref().map(|error| &error.message),
             "collections": collections,
         })
     }

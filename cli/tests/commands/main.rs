@@ -16,3 +16,4 @@ mod manners;
 mod server;
 mod shapes;
 mod snapshots;
+mod updates;

@@ -165,7 +165,16 @@ fn open_tail(
     let environment = &shared.environment;
     let place = shared.place(number);
     let path = place.path();
-    let file = environment.disk.open(&path, Mode::Write).map_err(Error::io("open", &path))?;
+    let file = match environment.disk.open(&path, Mode::Write) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let (expected, found) = ("the file that the manifest names", "no such file");
+            return Err(Error::flaw(
+                &path,
+                siltstone_format::Flaw::new("segment", "file", 0, 1, expected, found),
+            ));
+        }
+        file => file.map_err(Error::io("open", &path))?,
+    };
     let mut state = OpenFile::start(&*file, place)?;
     if state.features_read_only != 0 {
         return Err(newer(&path, "segment header", state.features_read_only));

@@ -97,12 +97,7 @@ pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError
 fn what_to_search_for(args: &SearchArgs) -> Result<Search, CliError> {
     let mut search = Search::new(args.top_k as usize);
     if let Some(text) = &args.filter {
-        let filter = Filter::parse(text).map_err(|error| {
-            CliError::usage(
-                format!("the filter cannot be read: {error}"),
-                "correct it; for example: framework = \"SwiftUI\" and chunk_index < 2",
-            )
-        })?;
+        let filter = Filter::parse(text).map_err(siltstone::Error::from)?;
         search = search.filter(filter);
     }
     if let Some(score) = args.min_score {
