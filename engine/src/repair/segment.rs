@@ -233,7 +233,8 @@ impl Surveyor<'_> {
                 Read::Hurt(mended, _) => self.is_confirmed(mended, end, footer)?,
                 Read::Lost(..) => false,
             };
-            if !is_sure && self.sealed.is_none() && self.later_frame(at + FRAME_ALIGN)?.is_none() {
+            let may_be_torn = self.sealed.is_none() && at >= self.promises.durable_end;
+            if !is_sure && may_be_torn && self.later_frame(at + FRAME_ALIGN)?.is_none() {
                 // An interrupted commit: never acknowledged, and cut off by the next writer.
                 return Ok(());
             }
@@ -385,13 +386,14 @@ impl Surveyor<'_> {
                 self.survey.right_bytes = promise.bytes;
             }
             // Frames that are lost are named already, and the footer can be good beside them.
-            _ if lost_before => {}
-            _ => {
-                let expected =
-                    format!("frames and a footer of {} bytes, as the manifest says", promise.bytes);
+            _ if lost_before && self.length == promise.bytes => {}
+            encoded => {
+                // Where there is room for more frames, some are lost.
+                let field = if encoded.is_some() { "digest" } else { "frames" };
+                let expected = format!("frames and a footer of {} bytes, as was promised", promise.bytes);
                 let found = format!("{} bytes, frames up to {at}", self.length);
                 let length = promise.bytes.max(self.length).saturating_sub(at).max(1);
-                self.survey.lost.push(Flaw::new("segment", "footer", at, length, expected, found));
+                self.survey.lost.push(Flaw::new("segment", field, at, length, expected, found));
             }
         }
         Ok(())

@@ -80,7 +80,7 @@ pub(super) fn frozen() -> SimDisk {
     flip(&disk, OPEN, |part| *part == Part::FrameHeader(1)).apply(&disk).unwrap();
     let guide = fixture::open(&disk).unwrap().collection("guide").unwrap();
     let mut writer = guide.writer().unwrap();
-    for (seed, key) in [(90, "appendix#1"), (91, "intro#2"), (92, "new")] {
+    for (seed, key) in [(90, "usage#2"), (91, "intro#2"), (92, "new")] {
         writer.upsert(Record::new(key, &fixture::vector(4, seed)).text("written after the damage")).unwrap();
     }
     writer.commit().unwrap();
@@ -267,16 +267,15 @@ fn a_segment_that_was_left_alone_is_whole_again_and_what_was_written_since_count
     let told = repaired(&disk, false).unwrap();
     assert!(told.left.is_empty() && told.lost.is_empty(), "{told:?}");
     is_sound(&disk).unwrap();
-    let after = rows(&disk).unwrap();
-    let text = |key: &str| after.get(&("guide".to_owned(), key.to_owned())).map(|row| row.2.clone());
-    for key in ["appendix#1", "intro#2", "new"] {
+    let (now, pristine) = (rows(&disk).unwrap(), rows(&fixture::basic(Compression::None)).unwrap());
+    let text = |key: &str| now.get(&("guide".to_owned(), key.to_owned())).map(|row| row.2.clone());
+    for key in ["usage#2", "intro#2", "new"] {
         assert_eq!(text(key).as_deref(), Some("written after the damage"), "{key}");
     }
     // The rest of the damaged frame is there again.
-    let pristine = rows(&fixture::basic(Compression::None)).unwrap();
     for (place, row) in &pristine {
-        if !["appendix#1", "intro#2"].contains(&place.1.as_str()) {
-            assert_eq!(after.get(place), Some(row), "{place:?}");
+        if !["usage#2", "intro#2"].contains(&place.1.as_str()) {
+            assert_eq!(now.get(place), Some(row), "{place:?}");
         }
     }
 }
