@@ -5,7 +5,6 @@
 
 mod damage;
 mod exchange;
-mod exchange;
 mod exits;
 mod fix;
 mod harness;
