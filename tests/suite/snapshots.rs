@@ -339,7 +339,7 @@ fn a_snapshot_of_the_store_is_one_instant_whoever_writes() {
     let identity = EmbeddingIdentity { dims: 3, ..EmbeddingIdentity::default() };
     let collections = NAMES.map(|name| store.create_collection(name, identity.clone()).unwrap());
     let hidden = store.create_collection(".staging", identity).unwrap();
-    let (done, wanted) = (AtomicBool::new(false), effort(20, 400));
+    let (done, wanted) = (AtomicBool::new(false), effort(20, 100));
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let _held = hidden.writer().unwrap();
