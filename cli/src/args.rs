@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    completions, health, init, inspect, man, recover, search, snapshot, status, stop, update,
+    completions, export, health, import, init, inspect, man, recover, search, snapshot, status, stop, update,
 };
 use crate::exit;
 use crate::render::json;
@@ -104,6 +104,12 @@ pub(crate) enum Command {
     /// Save everything that is whole of a damaged store into a new one
     #[command(after_long_help = json::RECOVER)]
     Recover(recover::RecoverArgs),
+    /// Print the rows of collections as JSON lines
+    #[command(after_long_help = json::EXPORT)]
+    Export(export::ExportArgs),
+    /// Read rows that `export` wrote
+    #[command(after_long_help = json::IMPORT)]
+    Import(import::ImportArgs),
     /// Print the completion script of a shell
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write those of all commands

@@ -61,6 +61,8 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Snapshot(args) => command::snapshot::run(args, &context),
         Command::Inspect(args) => command::inspect::run(args, &context),
         Command::Recover(args) => command::recover::run(args, &context),
+        Command::Export(args) => command::export::run(args, &context),
+        Command::Import(args) => command::import::run(args, &context),
         Command::Completions(_) | Command::Man(_) => Ok(Exit::Pass),
     };
     // Who was told to end while waiting for a lock was interrupted.

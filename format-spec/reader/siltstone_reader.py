@@ -27,10 +27,11 @@ KINDS = {  # what a member of a document may be [10]
     "name": lambda v: type(v) is str and len(v) <= 128 and re.fullmatch(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*", v),
     "field": lambda v: type(v) is str and len(v.encode("utf-8", "surrogatepass")) <= 256,
     "metric": lambda v: type(v) is str and v in METRICS,
-    "state": lambda v: v in ("open", "sealed", "frozen"),
+    "state": lambda v: v in ("open", "sealed", "capped", "frozen"),
     "bool": lambda v: type(v) is bool, "list": lambda v: type(v) is list, "object": lambda v: type(v) is dict}
 IDENTITY = "provider:field model:field chunker:field dims:dims metric:metric normalised:bool"
 STATES = {"open": "", "sealed": "bytes:number rows:number last_commit:number digest:digest",
+          "capped": "bytes:number rows:number last_commit:number digest:digest cap:from1",
           "frozen": "end_bytes:number last_commit:number chain:digest"}
 
 
@@ -124,8 +125,11 @@ def round_up(a, b):
     return -(-a // b) * b
 
 
-def judge_version(path, version, incompatible):
-    if version > 1 or incompatible:
+CAPPED_SEGMENTS = 1  # the one incompatible feature of manifests that is known [16]
+
+
+def judge_version(path, version, incompatible, known=0):
+    if version > 1 or incompatible & ~known:
         raise Newer(f"{path}: version {version}, incompatible features {incompatible:#x}; this reader knows version 1")
     if version == 0:
         raise Damage(f"{path}: offset 8, 4 bytes: version 0")
@@ -188,7 +192,7 @@ def document(path, what, wanted):
     if what == "manifest" and version == 1:
         object_ = members(file, raw, "features:object").features
         features = members(file, object_, "compatible:u64 read_only:u64 incompatible:u64").incompatible
-    judge_version(path, version, features)
+    judge_version(path, version, features, CAPPED_SEGMENTS if what == "manifest" else 0)
     fields = members(file, raw, wanted)
     fields.blake3 = ending[1].decode()
     return file, raw, fields
@@ -644,7 +648,7 @@ class Collection:
         self.check_witness()
         self.current = []
         if self.usable:
-            segments = [(segment, segment.commit) for segment in self.segments.values()]
+            segments = [(each, getattr(self.states[each.number], "cap", each.commit)) for each in self.segments.values()]
             report.attempt(lambda: self.current.extend(moment(segments)))
         for entry in self.snapshot_entries:
             report.attempt(lambda: self.read_snapshot(identifier, entry))
@@ -671,6 +675,9 @@ class Collection:
             file.need(entry.state != "open" or entry is self.entries[-1], 0, size, "an open segment before the last")
             file.need(entry.segment < manifest.next_segment, 0, size, "next_segment was used already")
             entry.__dict__.update(vars(members(file, member, STATES[entry.state])))
+            if entry.state == "capped":
+                told = raw["features"]["incompatible"] & CAPPED_SEGMENTS
+                file.need(told and entry.cap < entry.last_commit, 0, size, "a cap that hides nothing, or is not told")
         self.snapshot_entries = listed(file, raw, "snapshots", "name:name file:from1 digest:digest", "name")
         early = all(entry.file <= generation for entry in self.snapshot_entries)
         file.need(early, 0, size, "a snapshot of a later generation")
@@ -686,7 +693,10 @@ class Collection:
         for frame in segment.frames:
             frame.read_contents()
             frame.check_rows()
-        if entry.state == "sealed":
+        if entry.state == "capped":
+            is_commit = entry.cap in (frame.commit for frame in segment.frames)
+            segment.file.need(is_commit, segment.end, 0, "the cap is none of its commits")
+        if entry.state in ("sealed", "capped"):
             self.report.attempt(lambda: segment.check_key_index(self.report))
         self.segments[entry.segment] = segment
 
@@ -706,7 +716,7 @@ class Collection:
         witness, path = self.witness, self.directory / "witness"
         if witness.segment > max(self.states, default=0):
             self.report.damage(Damage(f"{path}: offset 32, 8 bytes: names segment {witness.segment}, which is gone"))
-        if witness.segment in self.segments and self.states[witness.segment].state == "sealed":
+        if witness.segment in self.segments and self.states[witness.segment].state in ("sealed", "capped"):
             segment = self.segments[witness.segment]
             place = witness.end_bytes, witness.commit, witness.chain, "witness"
             self.guard(lambda: segment.check_place(*place))

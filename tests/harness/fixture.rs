@@ -175,6 +175,19 @@ pub fn torn_tail() -> SimDisk {
     disk
 }
 
+/// [`basic`], with `guide` restored to its first snapshot, which is in the middle of a segment, and written to.
+pub fn restored() -> SimDisk {
+    let disk = basic(Compression::None);
+    let guide = open(&disk).unwrap().collection("guide").unwrap();
+    let mut writer = guide.writer_with(options(Compression::None)).unwrap();
+    writer.restore_snapshot("first", "before-restore").unwrap();
+    put(&mut writer, 4, "intro#0", 80, chunk(0, "intro"), "Chapter 0, of another history.");
+    put(&mut writer, 4, "usage#9", 81, chunk(9, "usage"), "Restore it.");
+    writer.delete("usage#1").unwrap();
+    writer.commit().unwrap();
+    disk
+}
+
 /// [`basic`] and a collection of long texts, compressed, that take several blocks a frame.
 pub fn zstd() -> SimDisk {
     let disk = basic(Compression::Zstd);

@@ -22,6 +22,7 @@ fn stores() -> Vec<GoldenStore> {
         ("basic", || fixture::basic(Compression::None), true),
         ("torn-tail", fixture::torn_tail, true),
         ("metrics", fixture::metrics, true),
+        ("restored", fixture::restored, true),
         ("zstd", fixture::zstd, false),
     ]
 }

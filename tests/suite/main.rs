@@ -14,4 +14,5 @@ mod reader;
 mod recovery;
 mod repair;
 mod retained;
+mod snapshots;
 mod truncation;

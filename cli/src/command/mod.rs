@@ -3,7 +3,9 @@
 pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod embedder;
+pub(crate) mod export;
 pub(crate) mod health;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod lock_wait;

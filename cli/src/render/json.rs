@@ -156,6 +156,25 @@ shape! {
 }
 
 shape! {
+    /// `export`, whose output is JSON without --json too.
+    EXPORT =
+    "of each collection, one line each, rows in the order of their keys:"
+    "{\"siltstone_export\": 1, \"collection\": name, \"identity\": {\"provider\", \"model\", \"dims\", \"metric\","
+    " \"normalised\", \"chunker\"}, \"vectors\": bool, \"commit\": n, \"snapshot\": name|null}"
+    "{\"key\": string, \"vector\": base64 of 32-bit floats, little-endian, \"metadata\": object, \"text\": string}"
+    "{\"end_of\": name, \"rows\": n}"
+    "empty metadata and empty text are left out"
+}
+
+shape! {
+    /// `import`.
+    IMPORT =
+    "{"
+    "  \"lines\": n, \"collections\": [{\"collection\": string, \"rows\", \"replaced\", \"commits\": n}]"
+    "}"
+}
+
+shape! {
     /// `inspect`.
     INSPECT =
     "{"

@@ -225,6 +225,42 @@ impl Workload {
         )
     }
 
+    /// Goes back to a snapshot; the moment before becomes another one.
+    pub(super) fn restore_snapshot(&mut self) -> Result<()> {
+        let name = self.any_seat()?;
+        let kept = &self.expected().0[&name];
+        let names: Vec<_> = kept.snapshots.keys().cloned().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let snapshot = self.rng.pick(&names).clone();
+        let before = format!("b{}", self.rng.below(3));
+        let seat = self.seats.get_mut(&name).unwrap();
+        if names.contains(&before) || seat.counts != (0, 0, 0) {
+            let refused = seat.writer.restore_snapshot(&snapshot, &before).unwrap_err();
+            assert!(matches!(refused, Error::SnapshotExists { .. } | Error::Invalid { .. }), "{refused}");
+            return Ok(());
+        }
+        let last_commit = seat.writer.last_commit();
+        let go_back = |stored: &mut Stored| {
+            let kept = stored.0.get_mut(&name)?;
+            let then = kept.snapshots.get(&snapshot)?.clone();
+            let now = std::mem::replace(&mut kept.rows, then);
+            kept.snapshots.insert(before.clone(), now);
+            Some(())
+        };
+        self.changing(Some(&name), go_back, |w| {
+            let seat = w.seats.get_mut(&name).unwrap();
+            let restored = seat.writer.restore_snapshot(&snapshot, &before)?;
+            assert_eq!((restored.snapshot.name, restored.before.name), (snapshot.clone(), before.clone()));
+            assert_eq!(seat.writer.last_commit(), last_commit, "commit numbers go on rising");
+            Ok(())
+        })?;
+        let rows = self.expected().0[&name].rows.clone();
+        self.seats.get_mut(&name).unwrap().working = rows;
+        Ok(())
+    }
+
     /// Readers see the last commit, whatever a batch holds.
     pub(super) fn read(&mut self) -> Result<()> {
         let name = self.any_collection();

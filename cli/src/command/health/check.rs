@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
-use siltstone::{Collection, EmbeddingIdentity, OnDamage, Order, Store, View};
+use siltstone::{Collection, EmbeddingIdentity, Error, OnDamage, Order, Store, View};
 
 use super::findings::Findings;
 use super::folders::{Compared, Comparison};
@@ -27,6 +27,8 @@ pub(super) struct Asked {
     pub(super) collections: Vec<String>,
     pub(super) deep: bool,
     pub(super) max_time: Option<Duration>,
+    /// The moment that this snapshot keeps, instead of now.
+    pub(super) snapshot: Option<String>,
 }
 
 /// What health knows of one collection, beside the findings.
@@ -201,7 +203,17 @@ impl Pass<'_> {
     /// Looks at one collection. Says whether a deep scan has done all of it.
     fn collection(&mut self, collection: &Collection) -> Result<bool, CliError> {
         let (context, names, name) = (self.context, self.names, collection.name());
-        let view = collection.view_with(OnDamage::Skip)?;
+        let view = match &self.asked.snapshot {
+            None => collection.view_with(OnDamage::Skip)?,
+            Some(snapshot) => match collection.snapshot_with(snapshot, OnDamage::Skip) {
+                Err(Error::NoSuchSnapshot { .. }) if self.asked.collections.is_empty() => {
+                    let name = names.collection(name);
+                    context.notices.notice(&format!("{name} is left out: it has no snapshot {snapshot:?}"));
+                    return Ok(true);
+                }
+                view => view?,
+            },
+        };
         let findings = &mut self.checked.findings;
         let mut again = BTreeSet::new();
         let bad = integrity::embeddings(&view, names, findings)?;

@@ -47,6 +47,9 @@ pub(crate) struct HealthArgs {
     /// End a deep scan after this time (90s, 30m, 2h) and go on from there the next time
     #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = scrub::duration)]
     pub(crate) max_time: Option<Duration>,
+    /// Check the moment that a snapshot keeps, instead of now; collections that lack it are left out
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["fix", "max_time"])]
+    pub(crate) snapshot: Option<String>,
     /// Write the report to this file as well: a page for a browser, or JSON
     #[arg(long, value_name = "FILE.json|FILE.html")]
     pub(crate) output: Option<PathBuf>,
@@ -70,9 +73,14 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     if let Some(path) = &args.output {
         check_ending(path)?;
     }
-    let asked = Asked { collections, deep: args.deep_scan, max_time: args.max_time };
+    let (deep, max_time, snapshot) = (args.deep_scan, args.max_time, args.snapshot.clone());
+    let asked = Asked { collections, deep, max_time, snapshot };
     let names = Names::new(&context.settings.store, args.privacy);
     let mut checked = check::check(context, &names, &asked)?;
+    if let Some(snapshot) = args.snapshot.as_ref().filter(|_| checked.surveyed.is_empty()) {
+        let message = format!("no collection has a snapshot named {snapshot:?}");
+        return Err(CliError::usage(message, "`siltstone snapshot list` shows what there is"));
+    }
     let mut fixed = None;
     if args.fixing.fix {
         let done = fix::fix(context, &names, &checked, &args.fixing)?;
@@ -88,7 +96,7 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     let exit = if matches!(exit, Exit::Pass | Exit::Found) { report.status.exit() } else { exit };
     report.fixed(fixed, exit);
     report.history = history::load(context);
-    if asked.collections.is_empty() {
+    if asked.collections.is_empty() && asked.snapshot.is_none() {
         let entry = history::Entry::of(&report);
         history::add(context, &mut report.history, entry);
     }

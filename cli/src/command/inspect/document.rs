@@ -106,6 +106,8 @@ fn manifest(part: Part, manifest: Manifest, digest: [u8; 32]) -> Vec<Part> {
             .fact("normalised", identity.normalised)
             .fact("chunker", identity.chunker.as_str())
             .fact("next_segment", manifest.next_segment)
+            .fact("retired", manifest.retired.clone())
+            .fact("features_incompatible", manifest.features.incompatible)
             .hex("blake3", &digest),
     ];
     for entry in &manifest.segments {

@@ -87,9 +87,21 @@ fn header_page<R: Read + Seek>(
         .fact("normalised", identity.identity.normalised)
         .fact("chunker", identity.identity.chunker.as_str())
         .hex("chain", &decoded.chain);
+    // What still counted of the segments before, where a snapshot was restored.
+    let part = match &identity.follows {
+        Some(follows) => part
+            .fact("follows_whole", runs(&follows.whole, "-"))
+            .fact("follows_capped", runs(&follows.capped, " up to commit ")),
+        None => part,
+    };
     let place = Place { collection: header.collection, segment: header.segment, dims: header.dims };
     emit(part)?;
     Ok((Some(place), Some(decoded.chain)))
+}
+
+/// `1-3, 5-5`.
+fn runs(pairs: &[(u64, u64)], between: &str) -> String {
+    pairs.iter().map(|(first, second)| format!("{first}{between}{second}")).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the footer begins, if the file ends with a good seal.
