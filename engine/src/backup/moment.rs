@@ -3,7 +3,7 @@
 
 use siltstone_format::footer::{self, Footer};
 use siltstone_format::layout::{Seal, WitnessSlot};
-use siltstone_format::manifest::{CAPPED_SEGMENTS, Manifest, SegmentEntry, SegmentState, SnapshotEntry};
+use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState, SnapshotEntry};
 use siltstone_format::names::{FileKind, WITNESS_FILE};
 use siltstone_format::snapshot::{Snapshot, SnapshotSegment};
 use siltstone_format::witness::encode_new;
@@ -27,7 +27,6 @@ pub(super) fn snapshot(gather: &mut Gather<'_>, manifest: &Manifest, entry: &Sna
         return Err(Error::flaw(&gather.path(kind), flaw));
     }
     let mut segments = Vec::new();
-    let mut features = manifest.features;
     let last = snapshot.segments.len().saturating_sub(1);
     for (number, cap) in snapshot.segments.iter().enumerate() {
         let kind = FileKind::Segment(cap.segment);
@@ -47,7 +46,6 @@ pub(super) fn snapshot(gather: &mut Gather<'_>, manifest: &Manifest, entry: &Sna
             Some((bytes, header, digest)) => {
                 gather.whole(kind, file)?;
                 gather.index(cap.segment)?;
-                features.incompatible |= CAPPED_SEGMENTS;
                 let (rows, last_commit) = (header.rows, header.last_commit);
                 SegmentState::Capped { bytes, rows, last_commit, digest, cap: cap.last_commit }
             }
@@ -60,7 +58,7 @@ pub(super) fn snapshot(gather: &mut Gather<'_>, manifest: &Manifest, entry: &Sna
         segments.push(SegmentEntry { segment: cap.segment, state });
     }
     let snapshots = vec![entry.clone()];
-    let made = Manifest { features, segments, snapshots, retired: Vec::new(), ..manifest.clone() };
+    let made = Manifest { segments, snapshots, retired: Vec::new(), ..manifest.clone() };
     let bytes = made.encode().map_err(|reason| Error::invalid("manifest", reason))?;
     gather.made(FileKind::Manifest(made.generation).file_name(), bytes);
     let slot = match snapshot.segments.last() {
