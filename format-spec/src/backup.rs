@@ -131,7 +131,7 @@ impl BackupIndex {
     /// # Errors
     /// A [`Flaw`] when it is damaged, of a newer version, or says something that cannot be.
     pub fn decode(bytes: &[u8]) -> Result<(Self, Digest), Flaw> {
-        let (index, digest) = document::open_versioned::<Self>((STRUCTURE, BACKUP_FORMAT), bytes)?;
+        let (index, digest) = document::open_versioned::<Self>((STRUCTURE, BACKUP_FORMAT), 0, bytes)?;
         let wrong =
             |field, expected: &str, found: &str| Err(member(STRUCTURE, bytes, field, expected, found));
         for paths in [index.directories.iter().collect(), index.files.iter().map(|f| &f.path).collect()] {
@@ -179,7 +179,7 @@ impl Verification {
     /// # Errors
     /// A [`Flaw`] when it is damaged or of a newer version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Flaw> {
-        let opened = document::open_versioned::<Self>(("verification", VERIFICATION_FORMAT), bytes);
+        let opened = document::open_versioned::<Self>(("verification", VERIFICATION_FORMAT), 0, bytes);
         opened.map(|(verification, _)| verification)
     }
 }
