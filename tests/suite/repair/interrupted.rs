@@ -267,8 +267,8 @@ fn a_segment_that_was_left_alone_is_whole_again_and_what_was_written_since_count
     let told = repaired(&disk, false).unwrap();
     assert!(told.left.is_empty() && told.lost.is_empty(), "{told:?}");
     is_sound(&disk).unwrap();
-    let rows = rows(&disk).unwrap();
-    let text = |key: &str| rows.get(&("guide".to_owned(), key.to_owned())).map(|row| row.2.clone());
+    let found = rows(&disk).unwrap();
+    let text = |key: &str| found.get(&("guide".to_owned(), key.to_owned())).map(|row| row.2.clone());
     for key in ["appendix#1", "intro#2", "new"] {
         assert_eq!(text(key).as_deref(), Some("written after the damage"), "{key}");
     }
@@ -276,7 +276,7 @@ fn a_segment_that_was_left_alone_is_whole_again_and_what_was_written_since_count
     let pristine = rows(&fixture::basic(Compression::None)).unwrap();
     for (place, row) in &pristine {
         if !["appendix#1", "intro#2"].contains(&place.1.as_str()) {
-            assert_eq!(rows.get(place), Some(row), "{place:?}");
+            assert_eq!(found.get(place), Some(row), "{place:?}");
         }
     }
 }
