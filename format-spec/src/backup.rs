@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{self, hex, hex_option, member};
+use crate::document::{self, hex, member};
 use crate::limits::{MAX_NUMBER, MAX_PATH_BYTES};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Id};
@@ -99,9 +99,6 @@ pub struct Verification {
     pub verified_at_ms: i64,
     /// What was wrong, a sentence each; empty when all was as it should be.
     pub damage: Vec<String>,
-    /// The BLAKE3 of the archive as it was read; none for a backup in a repository.
-    #[serde(with = "hex_option", default, skip_serializing_if = "Option::is_none")]
-    pub blake3: Option<Digest>,
 }
 
 /// What the `format` member of a [`Verification`] says.
@@ -233,6 +230,13 @@ mod tests {
         let bytes = index().encode().unwrap();
         assert_eq!(BackupIndex::decode(&bytes).unwrap().0, index());
         assert_eq!((index().rows(), index().bytes()), (4, 10));
+    }
+
+    #[test]
+    fn a_verification_goes_there_and_back() {
+        let format = VERIFICATION_FORMAT.to_owned();
+        let found = Verification { format, version: 1, verified_at_ms: 7, damage: vec!["a".to_owned()] };
+        assert_eq!(Verification::decode(&found.encode().unwrap()), Ok(found));
     }
 
     #[test]

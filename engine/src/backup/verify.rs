@@ -50,7 +50,6 @@ pub fn verify(environment: &Environment, backup: &BackupInfo) -> Result<BackupRe
             version: FORMAT_VERSION,
             verified_at_ms,
             damage: report.damage.clone(),
-            blake3: shelf::sidecar(&*environment.disk, &backup.path).unwrap_or_default(),
         };
         shelf::keep_verification(environment, &backup.path, &found)?;
     }

@@ -27,6 +27,8 @@ fn every_fixture_comes_back_with_the_same_answers_in_place_and_elsewhere() {
             assert!(made.damage.is_empty(), "{name}: {made:?}");
             let checked = backup::verify(&on(disk, 2), &made).unwrap();
             assert!(checked.damage.is_empty() && checked.rows > 0, "{name}: {checked:?}");
+            let listed = backup::find(&on(disk, 2), &place, Path::new(STORE), &made.name).unwrap();
+            assert_eq!(listed.verified_at_ms, checked.backup.verified_at_ms, "{name}");
             let there = disk.clone_image();
             let elsewhere = RestoreOptions { to: Some("/new".into()), ..Default::default() };
             restore(&on(&there, 3), &made, Path::new(STORE), &elsewhere).unwrap();
