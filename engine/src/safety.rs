@@ -23,7 +23,6 @@ pub(crate) struct SafetyFile {
     pub(crate) bytes: Vec<u8>,
     /// `None` when the catalogue was damaged already, or is now.
     pub(crate) catalogue: Option<Catalogue>,
-    pub(crate) modified_at_ns: Option<i64>,
 }
 
 /// The safety copies of a store, the oldest first.
@@ -41,10 +40,7 @@ pub(crate) fn files(environment: &Environment, root: &Path) -> Result<Vec<Safety
             bytes => bytes?,
         };
         let catalogue = Catalogue::decode(&bytes).ok().map(|(catalogue, _)| catalogue);
-        let file = disk.open(&path, Mode::Read).ok();
-        let modified_at_ns =
-            file.and_then(|file| file.attributes().ok()).and_then(|found| found.modified_at_ns);
-        found.push(SafetyFile { path, bytes, catalogue, modified_at_ns });
+        found.push(SafetyFile { path, bytes, catalogue });
     }
     Ok(found)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use siltstone_format::backup::BackupIndex;
 use siltstone_format::limits::MAX_DOCUMENT_BYTES;
-use siltstone_format::names::CATALOGUE_FILE;
+use siltstone_format::names::{CATALOGUE_FILE, SAFETY_PREFIX};
 
 use super::Archive;
 use super::content::Content;
@@ -15,6 +15,7 @@ use crate::disk::{Disk, Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::safety;
+use crate::stamp::moment;
 
 /// Where backups are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +55,8 @@ pub struct BackupInfo {
     pub path: PathBuf,
     /// What it is.
     pub kind: BackupKind,
-    /// When it was made, in milliseconds since 1970-01-01 UTC; 0 when that cannot be read.
+    /// When it was made, in milliseconds since 1970-01-01 UTC: as its index says, or its name where that cannot be read; 0
+    /// where neither does.
     pub created_at_ms: i64,
     /// Bytes of an archive on disk. A backup in a repository shares them with others: the bytes of its files.
     pub bytes: u64,
@@ -79,11 +81,12 @@ impl BackupInfo {
     fn of(path: &Path, kind: BackupKind, ending: &str, read: Result<BackupIndex>) -> Self {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = name.strip_suffix(ending).unwrap_or(&name).to_owned();
+        let stem = name.trim_start_matches(SAFETY_PREFIX).trim_start_matches(shelf::PREFIX);
         let mut info = Self {
+            created_at_ms: moment(stem).unwrap_or(0),
             name,
             path: path.to_owned(),
             kind,
-            created_at_ms: 0,
             bytes: 0,
             rows: 0,
             collections: Vec::new(),
@@ -183,7 +186,6 @@ pub fn safety_copies(environment: &Environment, root: &Path) -> Result<Vec<Backu
     let infos = files.into_iter().map(|file| {
         let index = Err(Error::invalid("safety copy", "the catalogue was damaged already"));
         let info = BackupInfo::of(&file.path, BackupKind::Safety, ".json", index);
-        let created_at_ms = file.modified_at_ns.map_or(0, |ns| ns / 1_000_000);
         let (mut collections, mut bytes) = (Vec::new(), file.bytes.len() as u64);
         for entry in file.catalogue.iter().flat_map(|catalogue| &catalogue.collections) {
             collections.push(entry.name.clone());
@@ -194,7 +196,7 @@ pub fn safety_copies(environment: &Environment, root: &Path) -> Result<Vec<Backu
             }
         }
         let damage = if file.catalogue.is_some() { Vec::new() } else { info.damage.clone() };
-        BackupInfo { created_at_ms, bytes, collections, damage, ..info }
+        BackupInfo { bytes, collections, damage, ..info }
     });
     Ok(infos.collect())
 }

@@ -88,7 +88,7 @@ fn kept(all: &[BackupInfo], keep: Keep, must_keep_one: bool, now_ms: i64) -> BTr
     }
     if let Some(days) = keep.days {
         let since = now_ms.saturating_sub(i64::from(days) * DAY_MS);
-        // What cannot be read tells no time; it stays until somebody looked at it.
+        // What tells no time at all stays until somebody looked at it.
         let is_young = |info: &BackupInfo| info.created_at_ms >= since || info.created_at_ms == 0;
         kept.extend(all.iter().enumerate().filter(|(_, info)| is_young(info)).map(|(number, _)| number));
     }

@@ -59,7 +59,7 @@ fn state(info: &BackupInfo) -> &'static str {
         (BackupKind::Safety, true, _) => "before a restore",
         (BackupKind::Safety, false, _) => "before a restore, damaged",
         (_, true, true) => "good",
-        (_, false, _) if info.created_at_ms != 0 => "of a damaged store",
+        (_, false, _) if !info.collections.is_empty() => "of a damaged store",
         _ => "damaged",
     }
 }
