@@ -270,3 +270,25 @@ fn kill_9_leaves_the_old_state_or_the_new_and_only_whole_backups() {
         "backup, kill -9: {counts:?} of {wanted} runs died (create, create in a repository, restore, restore latest)"
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_backup_ends_as_such_and_leaves_nothing() {
+    let work = Work::with_store();
+    let mut interrupted = 0;
+    for round in 0..40u64 {
+        let child = work.command(&["backup", "create"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(500 * round));
+        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let status = child.wait_with_output().unwrap().status;
+        // Before the signals are caught, the process dies of it; after that it ends by itself.
+        interrupted += usize::from(status.code() == Some(130));
+        assert!(matches!(status.code(), None | Some(0 | 130)), "{status}");
+        if status.code().is_some() {
+            let left = std::fs::read_dir(work.path().join("backups")).into_iter().flatten().flatten();
+            let left: Vec<_> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            assert!(left.iter().all(|name| !name.ends_with(".tmp") && !name.starts_with('.')), "{left:?}");
+        }
+    }
+    println!("backup, SIGTERM: {interrupted} of 40 runs were interrupted, none left anything");
+}

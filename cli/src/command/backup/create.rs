@@ -7,6 +7,7 @@ use serde::Serialize;
 use siltstone::backup::{self, BackupOptions, Extra, Place};
 use siltstone_format::backup::{STORE_DIR, check_path};
 
+use super::interruptible::{ended, environment};
 use super::{PlaceArgs, Shown, note_network};
 use crate::command::context::Context;
 use crate::config;
@@ -45,7 +46,8 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
     }
     let store = &context.settings.store;
     let options = BackupOptions { snapshot: args.snapshot.clone(), extras: extras(context) };
-    let made = backup::create(&context.environment, store, &place, &options)?;
+    let made = backup::create(&environment(context), store, &place, &options);
+    let made = made.map_err(|error| ended(context, error))?;
     for path in [store.as_path(), place.path()] {
         note_network(context, path);
     }

@@ -2,6 +2,7 @@
 
 mod ask;
 mod create;
+mod interruptible;
 mod list;
 mod prune;
 mod restore;

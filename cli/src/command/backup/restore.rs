@@ -7,6 +7,7 @@ use serde::Serialize;
 use siltstone::backup::{RestoreOptions, restore};
 
 use super::ask::confirm;
+use super::interruptible::{ended, environment};
 use super::{PlaceArgs, Shown, find, note_network};
 use crate::command::context::{Context, quoted};
 use crate::exit::{CliError, Exit};
@@ -56,7 +57,8 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliErro
         )?;
     }
     let options = RestoreOptions { to: args.to.clone(), collection: args.collection.clone() };
-    let restored = restore(&context.environment, &found, store, &options)?;
+    let restored = restore(&environment(context), &found, store, &options);
+    let restored = restored.map_err(|error| ended(context, error))?;
     note_network(context, &restored.store);
     let exit = if restored.damage.is_empty() { Exit::Pass } else { Exit::Found };
     if context.json {

@@ -4,6 +4,7 @@ use clap::Args;
 use serde::Serialize;
 use siltstone::backup;
 
+use super::interruptible::{ended, environment};
 use super::{PlaceArgs, Shown, find};
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
@@ -30,7 +31,8 @@ struct Verified<'a> {
 
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
     let found = find(context, &args.place.place(context), &args.file)?;
-    let report = backup::verify(&context.environment, &found)?;
+    let report = backup::verify(&environment(context), &found);
+    let report = report.map_err(|error| ended(context, error))?;
     let is_sound = report.damage.is_empty();
     let exit = if is_sound { Exit::Pass } else { Exit::Found };
     if context.json {
