@@ -151,9 +151,8 @@ impl Capture {
         Ok(capture)
     }
 
-    fn put(&mut self, path: &str, file: Captured) {
+    fn put(&mut self, path: &str, mut file: Captured) {
         let is_held = |file: &Captured| matches!(file.content, Content::File { held: Some(_), .. });
-        let mut file = file;
         if let Content::File { held, .. } = &mut file.content
             && self.files.values().filter(|file| is_held(file)).count() >= MOST_HELD
         {

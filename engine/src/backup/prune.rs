@@ -78,6 +78,13 @@ pub fn plan_prune(
     Ok(plan)
 }
 
+/// Names the period that a backup falls into: a rule keeps the newest of each of so many.
+type Period = fn(usize, &BackupInfo) -> String;
+
+fn day(info: &BackupInfo) -> i64 {
+    info.created_at_ms.div_euclid(DAY_MS)
+}
+
 fn kept(all: &[BackupInfo], keep: Keep, must_keep_one: bool, now_ms: i64) -> BTreeSet<usize> {
     let sound: Vec<(usize, &BackupInfo)> =
         all.iter().enumerate().filter(|(_, info)| info.is_sound()).rev().collect();
@@ -92,22 +99,21 @@ fn kept(all: &[BackupInfo], keep: Keep, must_keep_one: bool, now_ms: i64) -> BTr
         let is_young = |info: &BackupInfo| info.created_at_ms >= since || info.created_at_ms == 0;
         kept.extend(all.iter().enumerate().filter(|(_, info)| is_young(info)).map(|(number, _)| number));
     }
-    let days = |info: &BackupInfo| info.created_at_ms.div_euclid(DAY_MS);
-    let rules: [(Option<u32>, &dyn Fn(&(usize, &BackupInfo)) -> String); 4] = [
-        (keep.last, &|(number, _)| number.to_string()),
-        (keep.daily, &|(_, info)| days(info).to_string()),
+    let rules: [(Option<u32>, Period); 4] = [
+        (keep.last, |number, _| number.to_string()),
+        (keep.daily, |_, info| day(info).to_string()),
         // Day 0 was a Thursday.
-        (keep.weekly, &|(_, info)| (days(info) + 3).div_euclid(7).to_string()),
-        (keep.monthly, &|(_, info)| stamp(info.created_at_ms).chars().take(6).collect()),
+        (keep.weekly, |_, info| (day(info) + 3).div_euclid(7).to_string()),
+        (keep.monthly, |_, info| stamp(info.created_at_ms).chars().take(6).collect()),
     ];
     for (most, period) in rules {
         let mut seen = BTreeSet::new();
-        for one in &sound {
+        for &(number, info) in &sound {
             if seen.len() as u64 >= u64::from(most.unwrap_or(0)) {
                 break;
             }
-            if seen.insert(period(one)) {
-                kept.insert(one.0);
+            if seen.insert(period(number, info)) {
+                kept.insert(number);
             }
         }
     }
