@@ -4,6 +4,7 @@
 //! it; then one rename makes it the store. Dying at any step leaves the old store or the new one. The old one is kept as a
 //! safety copy.
 
+mod beside;
 mod fresh;
 mod swap;
 mod unpack;

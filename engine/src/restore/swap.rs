@@ -3,18 +3,17 @@
 //! rename of the catalogue makes them the store. The catalogue before stays as a safety copy, and so do the directories
 //! that it names.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use siltstone_format::Id;
-use siltstone_format::backup::{BackupIndex, STORE_DIR};
+use siltstone_format::backup::BackupIndex;
 use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
-use siltstone_format::checksum::{from_hex, to_hex};
+use siltstone_format::checksum::from_hex;
 use siltstone_format::limits::MAX_DOCUMENT_BYTES;
-use siltstone_format::names::{CATALOGUE_FILE, COLLECTIONS_DIR, DROPPED_FILE, LOCK_FILE};
+use siltstone_format::names::{CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE};
 
-use super::unpack::unpack_with;
+use super::beside::Beside;
 use super::{Restored, Wanted, check_sound, rows_of};
 use crate::backup::content::Content;
 use crate::backup::{BackupInfo, check_room};
@@ -22,7 +21,7 @@ use crate::disk::durable;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::lock::{self, Lock};
-use crate::verify::{Depth, Report};
+use crate::verify::Depth;
 use crate::{catalogue, safety, sweep};
 
 /// The catalogue as it is: its bytes, and what they say unless they are damaged.
@@ -93,10 +92,10 @@ pub(super) fn restore(
     }
     check_room(environment, &parent, index.bytes())?;
 
-    let mut fresh = Fresh { environment, root, directories: BTreeMap::new(), locks: Vec::new() };
+    let mut fresh = Beside::new(environment, root);
     let unpacked = incoming.iter().try_for_each(|one| fresh.make(one.collection)).and_then(|()| {
         let unpacked = fresh.fill(content)?;
-        let report = fresh.verify(&index, wanted)?;
+        let report = fresh.verify(&index)?;
         check_sound(&report, !index.damage.is_empty())?;
         Ok(unpacked)
     });
@@ -242,86 +241,4 @@ fn swap(
     let next = Catalogue { generation: generation + 1, collections: entries, ..Catalogue::empty(store) };
     catalogue::write(environment, root, &next)?;
     Ok(kept)
-}
-
-/// The new directories of a restore, by the collections that go into them.
-struct Fresh<'a> {
-    environment: &'a Environment,
-    root: &'a Path,
-    directories: BTreeMap<Id, Id>,
-    locks: Vec<Lock>,
-}
-
-impl Fresh<'_> {
-    fn directory(&self, collection: &Id) -> Option<PathBuf> {
-        self.directories.get(collection).map(|id| catalogue::directory(self.root, id))
-    }
-
-    fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.directories.values().map(|id| catalogue::directory(self.root, id))
-    }
-
-    /// Makes the directory of a collection: locked, so that nobody sweeps it away, and marked, so that somebody does when
-    /// this process dies.
-    fn make(&mut self, collection: Id) -> Result<()> {
-        let environment = self.environment;
-        let id = environment.entropy.id().map_err(Error::io("draw random bytes for", self.root))?;
-        let directory = catalogue::directory(self.root, &id);
-        environment.disk.create_dir(&directory).map_err(Error::io("create", &directory))?;
-        self.directories.insert(collection, id);
-        self.locks.push(lock::acquire(environment, directory.join(LOCK_FILE))?);
-        safety::mark_dropped(environment, &directory)
-    }
-
-    /// Unpacks each collection into its new directory.
-    fn fill(&self, content: Box<dyn Content>) -> Result<super::Unpacked> {
-        let mut places = BTreeMap::new();
-        for collection in self.directories.keys() {
-            let prefix = format!("{STORE_DIR}/{COLLECTIONS_DIR}/{}/", to_hex(collection));
-            places.extend(self.directory(collection).map(|directory| (prefix, directory)));
-        }
-        let parent = self.root.join(COLLECTIONS_DIR);
-        let unpacked = unpack_with(self.environment, content, &parent, |path| {
-            places.iter().find_map(|(prefix, directory)| {
-                path.strip_prefix(prefix.as_str()).map(|inside| directory.join(inside))
-            })
-        })?;
-        for directory in self.paths() {
-            self.environment.disk.sync_dir(&directory).map_err(Error::io("sync", &directory))?;
-        }
-        Ok(unpacked)
-    }
-
-    fn entries(&self, index: &BackupIndex) -> Vec<CatalogueEntry> {
-        let restored = index.collections.iter().filter_map(|one| {
-            let directory = self.directories.get(&one.collection)?;
-            let entry = CatalogueEntry::new(one.name.clone(), one.collection);
-            Some(CatalogueEntry { directory: Some(*directory), ..entry })
-        });
-        restored.collect()
-    }
-
-    fn verify(&self, index: &BackupIndex, wanted: Wanted) -> Result<Report> {
-        let mut report = Report::default();
-        let entries = self.entries(index);
-        for entry in entries.iter().filter(|entry| wanted.has(&entry.collection)) {
-            let found = crate::verify::collection::verify(self.environment, self.root, entry, Depth::Deep)?;
-            report.findings.extend(found.findings);
-        }
-        Ok(report)
-    }
-
-    /// Takes the marks away, once the catalogue names the directories. Where one stays, it says nothing any more, and the
-    /// next writer of the collection removes it.
-    fn unmark(&self) {
-        for directory in self.paths() {
-            let _ = self.environment.disk.remove(&directory.join(DROPPED_FILE));
-        }
-    }
-
-    fn remove(&self) {
-        for directory in self.paths() {
-            let _ = sweep::remove_directory(self.environment, &directory);
-        }
-    }
 }
