@@ -67,6 +67,11 @@ impl Source {
         &self.queries
     }
 
+    /// How many rows are as they were read, not grown from others.
+    pub fn real_rows(&self) -> usize {
+        self.base.len()
+    }
+
     /// Row `number` of a collection of any size: the real ones first, then real ones moved along the difference of two
     /// others, with a little noise.
     pub fn row(&self, number: usize) -> Vec<f32> {

@@ -2,4 +2,5 @@
 
 pub mod data;
 pub mod machine;
+pub mod passages;
 pub mod stats;

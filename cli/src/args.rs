@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    completions, export, health, import, init, inspect, man, recover, search, snapshot, status, stop, update,
+    backup, completions, export, health, import, init, inspect, man, recover, search, snapshot, status, stop, update,
 };
 use crate::exit;
 use crate::render::json;
@@ -98,6 +98,9 @@ pub(crate) enum Command {
     /// Keep moments of collections under names
     #[command(subcommand, after_long_help = json::SNAPSHOT)]
     Snapshot(snapshot::SnapshotCommand),
+    /// Back up the store, check and restore backups, remove old ones
+    #[command(subcommand, after_long_help = json::BACKUP)]
+    Backup(backup::BackupCommand),
     /// Print what is inside a file of a store, byte by byte, even a damaged one
     #[command(after_long_help = json::INSPECT)]
     Inspect(inspect::InspectArgs),

@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use siltstone_format::Id;
-use siltstone_format::catalogue::Catalogue;
+use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
 use siltstone_format::checksum::to_hex;
 use siltstone_format::limits::MAX_DOCUMENT_BYTES;
 use siltstone_format::names::{CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE};
 
+use crate::collection::Shared;
 use crate::disk::durable;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -49,7 +50,17 @@ pub(crate) fn write(environment: &Environment, root: &Path, catalogue: &Catalogu
     durable::publish(&*environment.disk, root, CATALOGUE_FILE, &bytes)
 }
 
-/// The directory of a collection.
-pub(crate) fn directory(root: &Path, collection: &Id) -> PathBuf {
-    root.join(COLLECTIONS_DIR).join(to_hex(collection))
+/// The entry that still names a collection in the directory in which it was opened. Whoever locks a collection looks
+/// again afterwards: it may have been dropped, renamed or restored meanwhile.
+pub(crate) fn entry_in(catalogue: &Catalogue, root: &Path, shared: &Shared) -> Option<CatalogueEntry> {
+    let is_it = |entry: &&CatalogueEntry| {
+        (entry.collection, entry.name.as_str()) == (shared.id, shared.name.as_str())
+            && *directory(root, &entry.directory()) == *shared.directory
+    };
+    catalogue.collections.iter().find(is_it).cloned()
+}
+
+/// The directory of a collection, by the name that its catalogue entry gives it.
+pub(crate) fn directory(root: &Path, directory: &Id) -> PathBuf {
+    root.join(COLLECTIONS_DIR).join(to_hex(directory))
 }

@@ -50,6 +50,11 @@ impl Shared {
         }
     }
 
+    /// The same collection in another directory than that of its identity.
+    pub(crate) fn lying_in(self, directory: &Path) -> Self {
+        Self { directory: directory.into(), ..self }
+    }
+
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Segment>>> {
         // A panic elsewhere leaves the cache as good as it was: every entry is whole when it is put in.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)

@@ -173,6 +173,9 @@ impl Error {
                  writer runs, or save what is whole with `siltstone recover --to NEW_DIRECTORY`"
                     .into()
             }
+            Self::Damaged { flaw, .. } if flaw.structure == crate::backup::content::BACKUP => {
+                "nothing was restored from it: choose another backup, `siltstone backup list` shows them".into()
+            }
             Self::Damaged { .. } => {
                 "run `siltstone health --deep-scan` for the extent of the damage, search the rest with `--skip-damaged`, \
                  or save everything that is whole with `siltstone recover --to NEW_DIRECTORY`"

@@ -71,6 +71,20 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A file is in a backup that is being made.
+    BackedUp {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        bytes: u64,
+    },
+    /// A file of a backup was unpacked and has the digest that its index names.
+    Unpacked {
+        /// Where it was unpacked to.
+        path: PathBuf,
+        /// Its bytes.
+        bytes: u64,
+    },
     /// A long verification went on.
     Verified {
         /// The file that was read.

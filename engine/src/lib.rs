@@ -53,6 +53,7 @@ compile_error!(
 );
 
 mod append;
+pub mod backup;
 mod bitmap;
 mod catalogue;
 mod collection;
@@ -67,11 +68,15 @@ mod lock;
 mod manifest;
 mod recover;
 mod repair;
+mod restore;
+mod safety;
 mod search;
 mod segment;
 mod snapshot;
+mod stamp;
 mod store;
 mod sweep;
+mod tree;
 mod verify;
 mod view;
 mod witness;

@@ -208,11 +208,11 @@ impl Store {
     }
 
     fn open_entry(&self, entry: &CatalogueEntry) -> Result<Collection> {
-        let known = self.opened().get(&entry.collection).filter(|shared| shared.name == entry.name).cloned();
+        let known = self.opened().get(&entry.directory()).filter(|shared| shared.name == entry.name).cloned();
         if let Some(shared) = known {
             return Ok(Collection { shared });
         }
-        let directory = catalogue::directory(&self.root, &entry.collection);
+        let directory = catalogue::directory(&self.root, &entry.directory());
         let mut attempt = 1;
         let manifest = loop {
             match manifest::current(&*self.environment.disk, &directory, &entry.collection) {
@@ -240,8 +240,9 @@ impl Store {
                 Ok(manifest) => break manifest,
             }
         };
-        let shared = Arc::new(Shared::new(&self.environment, &self.root, &manifest, &entry.name));
-        self.opened().insert(entry.collection, Arc::clone(&shared));
+        let shared = Shared::new(&self.environment, &self.root, &manifest, &entry.name).lying_in(&directory);
+        let shared = Arc::new(shared);
+        self.opened().insert(entry.directory(), Arc::clone(&shared));
         Ok(Collection { shared })
     }
 
@@ -259,7 +260,7 @@ impl Store {
         identity.check().map_err(|reason| Error::invalid("embedding identity", reason))?;
         let environment = &self.environment;
         let id = environment.entropy.id().map_err(Error::io("draw random bytes for", &self.root))?;
-        let created = CatalogueEntry { name: name.to_owned(), collection: id };
+        let created = CatalogueEntry::new(name, id);
         catalogue::edit(environment, &self.root, |catalogue| {
             if catalogue.collections.iter().any(|entry| entry.name == name) {
                 return Err(Error::CollectionExists { name: name.to_owned() });
@@ -317,7 +318,7 @@ impl Store {
         let parent = self.root.join(COLLECTIONS_DIR);
         self.environment.disk.sync_dir(&parent).map_err(Error::io("sync", &parent))?;
         catalogue::edit(&self.environment, &self.root, |catalogue| {
-            catalogue.collections.push(CatalogueEntry { name: name.to_owned(), collection: id });
+            catalogue.collections.push(CatalogueEntry::new(name, id));
             Ok(())
         })?;
         Ok(())
@@ -331,6 +332,13 @@ impl Store {
         let collection = self.collection(name)?;
         let shared = &collection.shared;
         let _lock = lock::acquire(&self.environment, shared.directory.join(LOCK_FILE))?;
+        let catalogue = catalogue::load(&self.environment, &self.root)?;
+        let Some(entry) = catalogue::entry_in(&catalogue, &self.root, shared) else {
+            return Err(Error::NoSuchCollection {
+                name: name.to_owned(),
+                similar: similar(&catalogue, name),
+            });
+        };
         let mark = shared.directory.join(DROPPED_FILE);
         let disk = &*self.environment.disk;
         match disk.open(&mark, Mode::Create) {
@@ -343,7 +351,7 @@ impl Store {
             catalogue.collections.retain(|entry| entry.collection != shared.id);
             Ok(())
         })?;
-        self.opened().remove(&shared.id);
+        self.opened().remove(&entry.directory());
         sweep::remove_directory(&self.environment, &shared.directory)
     }
 }

@@ -9,14 +9,16 @@ use siltstone_format::catalogue::Catalogue;
 use siltstone_format::checksum::from_hex;
 use siltstone_format::limits::HEADER_PAGE_BYTES;
 use siltstone_format::manifest::Manifest;
-use siltstone_format::names::{COLLECTIONS_DIR, DROPPED_FILE, FileKind, LOCK_FILE};
+use siltstone_format::names::{
+    COLLECTIONS_DIR, DROPPED_FILE, FileKind, LOCK_FILE, SAFETY_PREFIX, TEMPORARY_SUFFIX,
+};
 
 use crate::collection::Shared;
 use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::{lock, snapshot};
+use crate::{lock, safety, snapshot};
 
 /// Removes what an interrupted command left in a collection's directory, and forgets the retired segments that are gone.
 /// The caller holds its lock, and has synced the directory.
@@ -85,14 +87,22 @@ pub(crate) fn retired(shared: &Shared, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Removes the directories of collections that were dropped, or that were never finished. The caller holds the store's
-/// lock.
+/// Removes the directories of collections that were dropped, or that were never finished, and unfinished safety copies. The
+/// caller holds the store's lock.
 pub(crate) fn directories(environment: &Environment, root: &Path, catalogue: &Catalogue) -> Result<()> {
     let disk = &*environment.disk;
+    for entry in disk.list(root).map_err(Error::io("list", root))? {
+        if entry.name.starts_with(SAFETY_PREFIX) && entry.name.ends_with(TEMPORARY_SUFFIX) && !entry.is_dir {
+            let path = root.join(&entry.name);
+            disk.remove(&path).map_err(Error::io("remove", &path))?;
+            environment.observer.event(&Event::Swept { path });
+        }
+    }
     let parent = root.join(COLLECTIONS_DIR);
+    let kept = safety::directories(environment, root)?;
     for entry in disk.list(&parent).map_err(Error::io("list", &parent))? {
         let Some(id) = from_hex::<16>(&entry.name).filter(|_| entry.is_dir) else { continue };
-        if catalogue.collections.iter().any(|entry| entry.collection == id) {
+        if kept.contains(&id) || catalogue.collections.iter().any(|entry| entry.directory() == id) {
             continue;
         }
         let directory = parent.join(&entry.name);

@@ -14,11 +14,20 @@ use crate::error::{Error, Result};
 
 /// Reads the witness. A missing file is a flaw like any other: the file is made with its collection.
 pub(crate) fn load(disk: &dyn Disk, directory: &Path, collection: &Id) -> Result<Witness> {
+    load_with_bytes(disk, directory, collection).map(|(witness, _)| witness)
+}
+
+/// As [`load`], with the bytes of the file, if there is one.
+pub(crate) fn load_with_bytes(
+    disk: &dyn Disk,
+    directory: &Path,
+    collection: &Id,
+) -> Result<(Witness, Option<Vec<u8>>)> {
     match durable::read_whole(disk, &directory.join(WITNESS_FILE), 1 << 20) {
-        Ok(bytes) => Ok(decode(&bytes, collection)),
+        Ok(bytes) => Ok((decode(&bytes, collection), Some(bytes))),
         Err(error) if error.is_missing_file() => {
             let flaw = Flaw::new("witness", "file", 0, WITNESS_BYTES, "a witness file", "none");
-            Ok(Witness { latest: None, flaws: vec![flaw] })
+            Ok((Witness { latest: None, flaws: vec![flaw] }, None))
         }
         Err(error) => Err(error),
     }

@@ -635,9 +635,9 @@ def check_kill(frame, i, kill, known):
 class Collection:
     """One collection: manifest, witness, segments, snapshots. Everything is checked while it is opened."""
 
-    def __init__(self, store, name, identifier, report):
+    def __init__(self, store, name, identifier, directory, report):
         self.name, self.id, self.report = name, bytes.fromhex(identifier), report
-        self.directory = store / "collections" / identifier
+        self.directory = store / "collections" / directory
         self.segments, self.extra, self.snapshots, self.usable = {}, {}, {}, True
         self.read_manifest(identifier)
         self.witness = read_witness(self.directory, self.id, report)
@@ -796,12 +796,15 @@ def show(row, collection, as_json):
 def read_store(wanted, report):
     """Checks the catalogue and the collections, and shows their rows. Says whether there was what was wanted."""
     file, raw, _ = document(wanted.store / "catalogue.json", "catalogue", "store:id generation:from1 collections:list")
-    entries = listed(file, raw, "collections", "name:name collection:id", "name", "collection")
+    for item in raw["collections"]:
+        if type(item) is dict:
+            item.setdefault("directory", item.get("collection"))
+    entries = listed(file, raw, "collections", "name:name collection:id directory:id", "name", "collection", "directory")
     found = False
     for entry in entries:
         if wanted.collection in (None, entry.name):
             opened = []
-            report.attempt(lambda: opened.append(Collection(wanted.store, entry.name, entry.collection, report)))
+            report.attempt(lambda: opened.append(Collection(wanted.store, entry.name, entry.collection, entry.directory, report)))
             snapshots = [snapshot.name for each in opened for snapshot in each.snapshot_entries]
             named = wanted.snapshot is None or wanted.snapshot in snapshots
             found = found or named

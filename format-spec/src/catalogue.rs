@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{self, hex, member};
+use crate::document::{self, hex, hex_option, member};
 use crate::limits::{FORMAT_VERSION, MAX_NUMBER};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Id};
@@ -35,9 +35,25 @@ pub struct Catalogue {
 pub struct CatalogueEntry {
     /// Its name.
     pub name: String,
-    /// Its random identity; its directory is `collections/` and these 32 hex digits.
+    /// Its random identity.
     #[serde(with = "hex")]
     pub collection: Id,
+    /// The name of its directory below `collections/`, as 32 hex digits, where that is not its identity: a collection that
+    /// was restored lies beside the state that it replaced.
+    #[serde(with = "hex_option", default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<Id>,
+}
+
+impl CatalogueEntry {
+    /// A collection in the directory of its own identity.
+    pub fn new(name: impl Into<String>, collection: Id) -> Self {
+        Self { name: name.into(), collection, directory: None }
+    }
+
+    /// Its directory is `collections/` and these 32 hex digits.
+    pub fn directory(&self) -> Id {
+        self.directory.unwrap_or(self.collection)
+    }
 }
 
 impl Catalogue {
@@ -68,6 +84,11 @@ impl Catalogue {
         let ids: BTreeSet<_> = catalogue.collections.iter().map(|entry| entry.collection).collect();
         if ids.len() != catalogue.collections.len() {
             return Err(member(STRUCTURE, bytes, "collections", "different ids", "an id under two names"));
+        }
+        let directories: BTreeSet<_> = catalogue.collections.iter().map(CatalogueEntry::directory).collect();
+        if directories.len() != catalogue.collections.len() {
+            let (expected, found) = ("different directories", "two collections in one directory");
+            return Err(member(STRUCTURE, bytes, "collections", expected, found));
         }
         for pair in catalogue.collections.windows(2) {
             if let [a, b] = pair

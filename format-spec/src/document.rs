@@ -145,6 +145,29 @@ pub(crate) mod hex {
     }
 }
 
+/// As [`hex`], for members that may be missing.
+pub(crate) mod hex_option {
+    use serde::{Deserializer, Serializer};
+
+    use super::hex;
+
+    pub(crate) fn serialize<const N: usize, S: Serializer>(
+        bytes: &Option<[u8; N]>,
+        out: S,
+    ) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => hex::serialize(bytes, out),
+            None => out.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, const N: usize, D: Deserializer<'de>>(
+        input: D,
+    ) -> Result<Option<[u8; N]>, D::Error> {
+        hex::deserialize(input).map(Some)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod backup;
 pub mod catalogue;
 pub mod checksum;
 pub mod document;

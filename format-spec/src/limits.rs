@@ -63,6 +63,8 @@ limits! {
     pub const MAX_DOCUMENT_BYTES: u64 = 64 * 1024 * 1024;
     /// Longest collection name or snapshot name, in bytes.
     pub const MAX_NAME_BYTES: usize = 128;
+    /// Longest path of a file in a backup, in bytes.
+    pub const MAX_PATH_BYTES: usize = 240;
     /// Longest provider, model or chunker name of an embedding identity, in bytes.
     pub const MAX_IDENTITY_FIELD_BYTES: usize = 256;
 

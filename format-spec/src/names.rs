@@ -18,6 +18,16 @@ pub const DROPPED_FILE: &str = "dropped";
 /// How the names of unfinished files end. Nobody reads them; the next writer removes them.
 pub const TEMPORARY_SUFFIX: &str = ".tmp";
 
+/// How the name of a safety copy begins: a catalogue as it was before a restore replaced it.
+pub const SAFETY_PREFIX: &str = "safety_";
+
+/// Whether a file of this name in a store directory is a safety copy.
+pub fn is_safety_copy(name: &str) -> bool {
+    name.strip_prefix(SAFETY_PREFIX).and_then(|rest| rest.strip_suffix(".json")).is_some_and(|stem| {
+        !stem.is_empty() && stem.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_')
+    })
+}
+
 /// What a file in a collection directory is, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileKind {

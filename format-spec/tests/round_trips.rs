@@ -214,7 +214,7 @@ proptest! {
     #[test]
     fn catalogues(store in any::<Id>(), generation in 1u64..=MAX_NUMBER, named in btree_set(names(), 0..20)) {
         let collections = named.into_iter().enumerate().map(|(number, name)| {
-            CatalogueEntry { name, collection: (number as u128).to_be_bytes() }
+            CatalogueEntry::new(name, (number as u128).to_be_bytes())
         });
         let catalogue = Catalogue { generation, collections: collections.collect(), ..Catalogue::empty(store) };
         prop_assert_eq!(Catalogue::decode(&catalogue.encode().unwrap()).map(|(value, _)| value), Ok(catalogue));

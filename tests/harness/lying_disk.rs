@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use siltstone::disk::{Disk, DiskFile, Entry, Map, Mode};
+use siltstone::disk::{Attributes, Disk, DiskFile, Entry, Map, Mode, Volume};
 
 use crate::sim_disk::SimDisk;
 
@@ -58,6 +58,10 @@ impl Disk for LyingDisk {
     fn lock(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
         self.disk.lock(path)
     }
+
+    fn volume(&self, path: &Path) -> io::Result<Volume> {
+        self.disk.volume(path)
+    }
 }
 
 impl DiskFile for LyingFile {
@@ -87,5 +91,13 @@ impl DiskFile for LyingFile {
 
     fn file_number(&self) -> Option<u64> {
         self.0.file_number()
+    }
+
+    fn attributes(&self) -> io::Result<Attributes> {
+        self.0.attributes()
+    }
+
+    fn set_attributes(&self, attributes: &Attributes) -> io::Result<()> {
+        self.0.set_attributes(attributes)
     }
 }

@@ -1,5 +1,6 @@
 //! Each module is a promise.
 
+mod backup;
 mod bad_input;
 mod bit_flips;
 mod copied;

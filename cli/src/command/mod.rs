@@ -1,5 +1,6 @@
 //! One file, or one folder, a command.
 
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod embedder;

@@ -175,6 +175,26 @@ shape! {
 }
 
 shape! {
+    /// `backup` and what is below it.
+    BACKUP =
+    "create: {\"backup\": backup, \"added_bytes\": n}"
+    "list: {\"backups\": [backup]}"
+    "verify: {\"backup\": backup, \"sound\": bool, \"files\", \"bytes\", \"rows\": n, \"damage\": [string]}"
+    "restore: {"
+    "  \"backup\": backup, \"store\": path, \"collections\": [name], \"rows\", \"files\", \"bytes\": n,"
+    "  \"safety_copy\": path|null, \"damage\": [string],"
+    "  \"left\": [path]                              in the backup, beside the store, and not restored"
+    "}"
+    "prune: {\"dry_run\": bool, \"kept\", \"removed\": [backup], \"freed_bytes\": n}"
+    "backup: {"
+    "  \"name\": string, \"path\": path, \"kind\": \"archive\"|\"repository\"|\"safety\","
+    "  \"created_at_ms\", \"bytes\": n, \"rows\": n|null, \"collections\": [name], \"sound\": bool,"
+    "  \"damage\": [string],                         of the store when it was made, or why it cannot be read"
+    "  \"verified_at_ms\": n|null, \"verification\": [string]   what the last verification found"
+    "}"
+}
+
+shape! {
     /// `inspect`.
     INSPECT =
     "{"

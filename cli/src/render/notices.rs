@@ -137,6 +137,12 @@ fn describe(event: &Event) -> (Weight, String) {
             Weight::Notice,
             format!("{} cannot be used ({reason}); answers come from the segment itself", path.display()),
         ),
+        Event::BackedUp { path, bytes: read } => {
+            (Weight::Detail, format!("{}: {} backed up", path.display(), bytes(*read)))
+        }
+        Event::Unpacked { path, bytes: written } => {
+            (Weight::Detail, format!("{}: {} unpacked", path.display(), bytes(*written)))
+        }
         Event::Verified { path, bytes: read } => {
             (Weight::Detail, format!("{}: {} read", path.display(), bytes(*read)))
         }

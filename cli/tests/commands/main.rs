@@ -3,6 +3,7 @@
 // Here a panic is how a test fails, in helpers too.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
+mod backup;
 mod damage;
 mod exchange;
 mod exits;

@@ -49,11 +49,7 @@ impl Writer {
         let environment = &shared.environment;
         let disk = &*environment.disk;
         let catalogue = catalogue::load(environment, &shared.root)?;
-        if !catalogue
-            .collections
-            .iter()
-            .any(|entry| entry.collection == shared.id && entry.name == shared.name)
-        {
+        if catalogue::entry_in(&catalogue, &shared.root, shared).is_none() {
             return Err(gone(shared));
         }
         // A directory sync that failed before may have left names that everybody sees and that are not on disk.

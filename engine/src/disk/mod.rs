@@ -11,6 +11,7 @@
 pub(crate) mod durable;
 mod map;
 mod real;
+mod volume;
 
 use std::fmt::Debug;
 use std::io;
@@ -38,6 +39,24 @@ pub struct Entry {
     pub name: String,
     /// Whether it is a directory.
     pub is_dir: bool,
+}
+
+/// What a file has beside its bytes. `None` where the file system does not tell, or does not have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Attributes {
+    /// When it was last changed, in nanoseconds since 1970-01-01 UTC.
+    pub modified_at_ns: Option<i64>,
+    /// The permission bits of Unix.
+    pub mode: Option<u32>,
+}
+
+/// What a path lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Volume {
+    /// How many bytes this user may still write; `None` where nobody knows.
+    pub free_bytes: Option<u64>,
+    /// The kind of network file system, if it is known to be one.
+    pub network: Option<&'static str>,
 }
 
 /// A file system.
@@ -84,6 +103,15 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn lock(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>>;
+
+    /// What an existing path lies on. A disk that does not know says nothing.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn volume(&self, path: &Path) -> io::Result<Volume> {
+        let _ = path;
+        Ok(Volume::default())
+    }
 }
 
 /// An open file. Reads and writes name their place; there is no cursor.
@@ -135,4 +163,22 @@ pub trait DiskFile: Debug + Send + Sync {
 
     /// A number that a copy of the file would not have, if the file system has one.
     fn file_number(&self) -> Option<u64>;
+
+    /// When it was last changed, and who may do what with it. A disk that has neither says nothing.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn attributes(&self) -> io::Result<Attributes> {
+        Ok(Attributes::default())
+    }
+
+    /// Gives the file these attributes, as far as the file system has them. Nothing is built on them, so they are not
+    /// made durable by themselves.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    fn set_attributes(&self, attributes: &Attributes) -> io::Result<()> {
+        let _ = attributes;
+        Ok(())
+    }
 }

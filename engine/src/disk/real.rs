@@ -4,8 +4,9 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
-use super::{Disk, DiskFile, Entry, Map, Mode};
+use super::{Attributes, Disk, DiskFile, Entry, Map, Mode, Volume, volume};
 
 /// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,6 +63,10 @@ impl Disk for RealDisk {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    fn volume(&self, path: &Path) -> io::Result<Volume> {
+        volume::of(path)
     }
 }
 
@@ -131,5 +136,28 @@ impl DiskFile for RealFile {
     #[cfg(not(unix))]
     fn file_number(&self) -> Option<u64> {
         None
+    }
+
+    fn attributes(&self) -> io::Result<Attributes> {
+        let metadata = self.0.metadata()?;
+        let since = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let modified_at_ns = since.and_then(|since| i64::try_from(since.as_nanos()).ok());
+        #[cfg(unix)]
+        let mode = Some(std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777);
+        #[cfg(not(unix))]
+        let mode = None;
+        Ok(Attributes { modified_at_ns, mode })
+    }
+
+    fn set_attributes(&self, attributes: &Attributes) -> io::Result<()> {
+        #[cfg(unix)]
+        if let Some(mode) = attributes.mode {
+            self.0.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        }
+        if let Some(since) = attributes.modified_at_ns.and_then(|ns| u64::try_from(ns).ok()) {
+            let modified = UNIX_EPOCH + Duration::from_nanos(since);
+            self.0.set_times(std::fs::FileTimes::new().set_modified(modified))?;
+        }
+        Ok(())
     }
 }

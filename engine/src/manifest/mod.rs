@@ -36,6 +36,14 @@ pub(crate) fn current(disk: &dyn Disk, directory: &Path, collection: &Id) -> Res
     load(disk, directory, collection, generation)
 }
 
+/// The collection that the manifest of the highest generation says it is of, if it can be read.
+pub(crate) fn owner(disk: &dyn Disk, directory: &Path) -> Option<Id> {
+    let generation = generations(&disk.list(directory).ok()?).pop()?;
+    let path = directory.join(FileKind::Manifest(generation).file_name());
+    let bytes = durable::read_whole(disk, &path, MAX_DOCUMENT_BYTES).ok()?;
+    Manifest::decode(&bytes).ok().map(|(manifest, _)| manifest.collection)
+}
+
 /// The manifest of one generation.
 pub(crate) fn load(disk: &dyn Disk, directory: &Path, collection: &Id, generation: u64) -> Result<Manifest> {
     let path = directory.join(FileKind::Manifest(generation).file_name());

@@ -82,9 +82,10 @@ pub fn recover(environment: &Environment, from: &Path, to: &Path) -> Result<Reco
     let mut taken = BTreeSet::new();
     for entry in entries.iter().filter(|entry| entry.is_dir) {
         let Some(id) = from_hex::<16>(&entry.name) else { continue };
-        let known = names.as_ref().map(|names| names.collections.iter().find(|entry| entry.collection == id));
+        let known =
+            names.as_ref().map(|names| names.collections.iter().find(|entry| entry.directory() == id));
         if known == Some(None) {
-            // A whole catalogue does not name it: it was dropped, or never finished.
+            // A whole catalogue does not name it: it was dropped, or replaced, or never finished.
             continue;
         }
         match one(environment, from, &store, id, known.flatten(), &mut taken) {
@@ -103,12 +104,14 @@ fn one(
     environment: &Environment,
     from: &Path,
     store: &Store,
-    id: Id,
+    lies_in: Id,
     known: Option<&CatalogueEntry>,
     taken: &mut BTreeSet<String>,
 ) -> Result<RecoveredCollection> {
     let disk = &*environment.disk;
-    let directory = catalogue::directory(from, &id);
+    let directory = catalogue::directory(from, &lies_in);
+    // Without a catalogue, only a manifest can tell that a directory bears another name than its collection.
+    let id = known.map_or_else(|| manifest::owner(disk, &directory).unwrap_or(lies_in), |it| it.collection);
     let witness = witness::load(disk, &directory, &id)?;
     let path = directory.join(WITNESS_FILE);
     let lost = witness.flaws.iter().map(|flaw| Damage { path: path.clone(), flaw: flaw.clone() });
@@ -121,13 +124,15 @@ fn one(
         }
         Err(error) => return Err(error),
     };
-    let name = free_name(known.map_or(&manifest.name, |entry| &entry.name), &id, taken);
-    let shared = Arc::new(Shared::new(environment, from, &manifest, &name));
+    let name = free_name(known.map_or(&manifest.name, |entry| &entry.name), &lies_in, taken);
+    let shared = Arc::new(Shared::new(environment, from, &manifest, &name).lying_in(&directory));
     let before = damage.len();
     let parts = open_parts(&shared, &manifest, &witness, At::Now, OnDamage::Skip, &mut damage)?;
     let frozen =
         |entry: &siltstone_format::manifest::SegmentEntry| matches!(entry.state, SegmentState::Frozen { .. });
-    let mut broken = damage.len() > before || manifest.segments.iter().any(frozen);
+    // Of two states of one collection the second cannot keep the identity that its checksums are made with.
+    let is_second = disk.list(&catalogue::directory(store.path(), &id)).is_ok();
+    let mut broken = damage.len() > before || manifest.segments.iter().any(frozen) || is_second;
     let view = build(&shared, &manifest, parts, At::Now, OnDamage::Fail, Vec::new());
     if !broken {
         // Every byte that will be copied, of rows that no longer count too, is read here.

@@ -65,7 +65,7 @@ pub(super) fn examine(
     entry: &CatalogueEntry,
 ) -> Result<Result<Examined, RepairItem>> {
     let disk = &*environment.disk;
-    let directory = catalogue::directory(root, &entry.collection);
+    let directory = catalogue::directory(root, &entry.directory());
     let mut items = Vec::new();
     let mut corrections = Vec::new();
     let found = match disk.list(&directory) {
@@ -107,7 +107,7 @@ pub(super) fn examine(
             }
         }
     };
-    let shared = Arc::new(Shared::new(environment, root, &manifest, &entry.name));
+    let shared = Arc::new(Shared::new(environment, root, &manifest, &entry.name).lying_in(&directory));
     let mut examined = Examined {
         shared,
         manifest,

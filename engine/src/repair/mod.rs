@@ -106,7 +106,7 @@ fn mend(
     report: &mut RepairReport,
 ) -> Result<Option<Examined>> {
     let disk = &*environment.disk;
-    let directory = catalogue::directory(root, &entry.collection);
+    let directory = catalogue::directory(root, &entry.directory());
     let _lock = match lock::acquire(environment, directory.join(LOCK_FILE)) {
         Err(error) if error.is_missing_file() => None,
         lock => Some(lock?),

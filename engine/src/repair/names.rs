@@ -96,8 +96,10 @@ fn rebuilt(environment: &Environment, root: &Path) -> Result<Option<Catalogue>> 
     let parent = root.join(COLLECTIONS_DIR);
     let (mut collections, mut names) = (Vec::new(), BTreeSet::new());
     for entry in disk.list(&parent).map_err(Error::io("list", &parent))? {
-        let Some(collection) = from_hex::<16>(&entry.name).filter(|_| entry.is_dir) else { continue };
+        let Some(lies_in) = from_hex::<16>(&entry.name).filter(|_| entry.is_dir) else { continue };
         let directory = parent.join(&entry.name);
+        // One that was restored lies in a directory of another name.
+        let collection = manifest::owner(disk, &directory).unwrap_or(lies_in);
         let inside = disk.list(&directory).map_err(Error::io("list", &directory))?;
         if inside.iter().any(|entry| entry.name == DROPPED_FILE) {
             continue;
@@ -124,7 +126,8 @@ fn rebuilt(environment: &Environment, root: &Path) -> Result<Option<Catalogue>> 
         if is_hidden(&name) || !names.insert(name.clone()) {
             return Ok(None);
         }
-        collections.push(CatalogueEntry { name, collection });
+        let directory = (lies_in != collection).then_some(lies_in);
+        collections.push(CatalogueEntry { name, collection, directory });
     }
     collections.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Some(Catalogue { collections, ..Catalogue::empty([0; 16]) }))

@@ -30,7 +30,7 @@ pub(super) fn take_out(
     entry: &CatalogueEntry,
     report: &mut RepairReport,
 ) -> Result<()> {
-    let directory = catalogue::directory(root, &entry.collection);
+    let directory = catalogue::directory(root, &entry.directory());
     let Some(examined) = freeze(environment, root, entry, &directory)? else { return Ok(()) };
     let lock = lock_of(&examined.shared)?;
     let mut writer = Writer::open_beside(&examined.shared, WriterOptions::default(), lock, true)?;

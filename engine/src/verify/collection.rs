@@ -49,13 +49,13 @@ impl Collector<'_> {
 /// How often to start over when a writer changes the collection meanwhile.
 const ATTEMPTS: usize = 5;
 
-pub(super) fn verify(
+pub(crate) fn verify(
     environment: &Environment,
     root: &Path,
     entry: &CatalogueEntry,
     depth: Depth,
 ) -> Result<Report> {
-    let directory = catalogue::directory(root, &entry.collection);
+    let directory = catalogue::directory(root, &entry.directory());
     let mut attempt = 1;
     loop {
         let mut collector =
@@ -103,7 +103,7 @@ fn one_pass(
     let Some(manifest) = collector.take(manifest::current(disk, directory, &entry.collection))? else {
         return Ok(());
     };
-    let shared = Arc::new(Shared::new(environment, root, &manifest, &entry.name));
+    let shared = Arc::new(Shared::new(environment, root, &manifest, &entry.name).lying_in(directory));
     let mut snapshots = Vec::new();
     for entry in &manifest.snapshots {
         collector.report.files += 1;

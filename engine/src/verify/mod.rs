@@ -1,7 +1,7 @@
 //! Verifying: reading what a store consists of and reporting, as data, everything that is not as the format says.
 //! Nothing is changed, and no lock is taken.
 
-mod collection;
+pub(crate) mod collection;
 mod segment;
 
 use std::path::{Path, PathBuf};
@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use siltstone_format::Flaw;
 use siltstone_format::checksum::from_hex;
 use siltstone_format::names::{
-    ASIDE_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden,
+    ASIDE_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden, is_safety_copy,
 };
 
 use crate::catalogue;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::safety;
 
 /// How much is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,14 +139,17 @@ fn strangers(
             CATALOGUE_FILE | COLLECTIONS_DIR | LOCK_FILE | ASIDE_DIR => {}
             // Kept beside the collections by the command line; not part of the format.
             "sources.json" => {}
+            name if is_safety_copy(name) => {}
             name if name.ends_with(TEMPORARY_SUFFIX) => note(root.join(name), "an unfinished file"),
             name => note(root.join(name), "a file that is not siltstone's"),
         }
     }
     let parent = root.join(COLLECTIONS_DIR);
+    let kept = safety::directories(environment, root)?;
     for entry in disk.list(&parent).map_err(Error::io("list", &parent))? {
-        let listed = from_hex::<16>(&entry.name)
-            .is_some_and(|id| catalogue.collections.iter().any(|entry| entry.collection == id));
+        let listed = from_hex::<16>(&entry.name).is_some_and(|id| {
+            kept.contains(&id) || catalogue.collections.iter().any(|entry| entry.directory() == id)
+        });
         if !listed {
             note(parent.join(&entry.name), "a directory that the catalogue does not name");
         }

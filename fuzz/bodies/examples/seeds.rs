@@ -25,5 +25,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     write("witness", "witness", &samples::witness())?;
     write("documents", "catalogue", &samples::catalogue().encode()?)?;
     write("documents", "manifest", &samples::manifest().encode()?)?;
+    write("documents", "backup", &samples::backup_index().encode()?)?;
     write("documents", "snapshot", &samples::snapshot().encode()?)
 }

@@ -1,3 +1,4 @@
+use siltstone_format::backup::BackupIndex;
 use siltstone_format::catalogue::Catalogue;
 use siltstone_format::manifest::Manifest;
 use siltstone_format::snapshot::Snapshot;
@@ -5,12 +6,13 @@ use siltstone_format::{Digest, Flaw};
 
 use crate::mend;
 
-/// Catalogues, manifests and snapshots: each decoder reads the same bytes.
+/// Catalogues, manifests, snapshots and indexes of backups: each decoder reads the same bytes.
 pub fn documents(data: &[u8]) {
     for bytes in [data, &mend::document(data)] {
         check(bytes, Catalogue::decode, Catalogue::encode);
         check(bytes, Manifest::decode, Manifest::encode);
         check(bytes, Snapshot::decode, Snapshot::encode);
+        check(bytes, BackupIndex::decode, BackupIndex::encode);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Valid bytes of every structure, always the same: what the mutations begin with, and the seeds of the fuzzer.
 
+use siltstone_format::backup::{BACKUP_FORMAT, BackupCollection, BackupFile, BackupIndex, Piece};
 use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
 use siltstone_format::checksum::{digest, key_hash};
 use siltstone_format::frame_builder::{EncodedFrame, FrameBuilder, NewRow, Place};
@@ -135,7 +136,7 @@ pub fn witness() -> Vec<u8> {
 
 /// A catalogue of three collections.
 pub fn catalogue() -> Catalogue {
-    let entry = |name: &str, id| CatalogueEntry { name: name.to_owned(), collection: [id; 16] };
+    let entry = |name: &str, id| CatalogueEntry::new(name, [id; 16]);
     let collections = vec![entry(".staging.docs", 2), entry("apple_docs_SwiftUI", 7), entry("docs", 1)];
     Catalogue { generation: 4, collections, ..Catalogue::empty([6; 16]) }
 }
@@ -169,5 +170,38 @@ pub fn snapshot() -> Snapshot {
         created_at_ms: 1_700_000_000_002,
         commit: 6,
         segments: vec![entry(1, 5, 8192), entry(2, 6, 4608)],
+    }
+}
+
+/// The index of a backup of one collection, with a file in two pieces.
+pub fn backup_index() -> BackupIndex {
+    let piece = |id, bytes| Piece { blake3: [id; 32], bytes };
+    let file = |path: &str, pieces: Vec<Piece>| BackupFile {
+        path: path.to_owned(),
+        bytes: pieces.iter().map(|piece| piece.bytes).sum(),
+        blake3: [9; 32],
+        modified_at_ns: Some(1_700_000_000_000_000_003),
+        mode: Some(0o644),
+        pieces,
+    };
+    BackupIndex {
+        format: BACKUP_FORMAT.to_owned(),
+        version: 1,
+        store: [6; 16],
+        generation: 4,
+        created_at_ms: 1_700_000_000_003,
+        damage: Vec::new(),
+        snapshot: Some("v1.0".to_owned()),
+        collections: vec![BackupCollection {
+            name: "docs".to_owned(),
+            collection: COLLECTION,
+            commit: 6,
+            rows: 12,
+        }],
+        directories: vec!["vectorstore".to_owned(), "vectorstore/collections".to_owned()],
+        files: vec![
+            file("siltstone.toml", vec![piece(1, 40)]),
+            file("vectorstore/catalogue.json", vec![piece(2, 1 << 20), piece(3, 7)]),
+        ],
     }
 }

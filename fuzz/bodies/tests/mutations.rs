@@ -84,6 +84,7 @@ fn json_documents() {
         samples::catalogue().encode().unwrap(),
         samples::manifest().encode().unwrap(),
         samples::snapshot().encode().unwrap(),
+        samples::backup_index().encode().unwrap(),
     ];
     run("documents", 4096, documents, &inputs);
 }

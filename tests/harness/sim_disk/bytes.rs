@@ -14,13 +14,17 @@ impl State {
     /// How many of `bytes` fit at `offset` of a file. Bytes of files that are removed and closed are free again.
     pub(super) fn room(&self, node: NodeId, offset: u64, bytes: u64) -> u64 {
         let Some(capacity) = self.capacity else { return bytes };
+        let length = self.contents.get(&node).map_or(0, |content| content.live.len() as u64);
+        let end = length + capacity.saturating_sub(self.used());
+        bytes.min(end.saturating_sub(offset))
+    }
+
+    /// The bytes of all files that have a name or are open.
+    pub(super) fn used(&self) -> u64 {
         let named: BTreeSet<_> = self.tree.live.values().flat_map(BTreeMap::values).collect();
         let exists = |node: &NodeId| named.contains(node) || self.open.contains_key(node);
-        let length = |content: &Content| content.live.len() as u64;
-        let used: u64 =
-            self.contents.iter().filter(|(node, _)| exists(node)).map(|(_, content)| length(content)).sum();
-        let end = self.contents.get(&node).map_or(0, length) + capacity.saturating_sub(used);
-        bytes.min(end.saturating_sub(offset))
+        let existing = self.contents.iter().filter(|(node, _)| exists(node));
+        existing.map(|(_, content)| content.live.len() as u64).sum()
     }
 
     /// Writes what a fault or a full disk lets through.

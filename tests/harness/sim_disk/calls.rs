@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use siltstone::disk::{Disk, DiskFile, Entry, Map, Mode};
+use siltstone::disk::{Attributes, Disk, DiskFile, Entry, Map, Mode, Volume};
 
 use super::SimDisk;
 use super::bytes::check_length;
@@ -88,6 +88,16 @@ impl Disk for SimDisk {
         let file = |node| SimFile { disk: self.clone(), node, is_writable: true, is_locked: true };
         Ok(node.map(|node| Arc::new(file(node)) as Arc<dyn DiskFile>))
     }
+
+    fn volume(&self, path: &Path) -> io::Result<Volume> {
+        self.state().call(Call::Volume, |state| {
+            state.tree.find(path)?;
+            Ok(Volume {
+                free_bytes: state.capacity.map(|all| all.saturating_sub(state.used())),
+                network: None,
+            })
+        })
+    }
 }
 
 struct SimFile {
@@ -164,5 +174,18 @@ impl DiskFile for SimFile {
 
     fn file_number(&self) -> Option<u64> {
         Some(self.node)
+    }
+
+    fn attributes(&self) -> io::Result<Attributes> {
+        self.disk
+            .state()
+            .call(Call::Attributes, |state| Ok(state.attributes.get(&self.node).copied().unwrap_or_default()))
+    }
+
+    fn set_attributes(&self, attributes: &Attributes) -> io::Result<()> {
+        self.disk.state().call(Call::SetAttributes, |state| {
+            state.attributes.insert(self.node, *attributes);
+            Ok(())
+        })
     }
 }

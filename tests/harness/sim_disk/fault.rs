@@ -20,13 +20,26 @@ pub enum Call {
     Truncate,
     Sync,
     Map,
+    Volume,
+    Attributes,
+    SetAttributes,
 }
 
 impl Call {
     /// Whether a power cut during this call can leave another disk than a power cut during the call before. A test
     /// of power cuts needs no other call.
     pub fn changes(self) -> bool {
-        !matches!(self, Self::Open | Self::List | Self::Len | Self::Read | Self::Map)
+        !matches!(
+            self,
+            Self::Open
+                | Self::List
+                | Self::Len
+                | Self::Read
+                | Self::Map
+                | Self::Volume
+                | Self::Attributes
+                | Self::SetAttributes
+        )
     }
 
     /// Whether a full disk can refuse it. Syncs can: blocks may be found as late as that.

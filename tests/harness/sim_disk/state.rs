@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::Path;
 
+use siltstone::disk::Attributes;
+
 use super::content::Content;
 use super::fault::{Call, Faults, Lost, Verdict, power_is_off};
 use super::tree::{NodeId, Place, ROOT, Tree, refused};
@@ -20,6 +22,8 @@ pub(super) struct State {
     pub(super) open: BTreeMap<NodeId, usize>,
     pub(super) locks: BTreeSet<NodeId>,
     pub(super) faults: Faults,
+    /// What files have beside their bytes; nothing is built on it, so a crash leaves it alone.
+    pub(super) attributes: BTreeMap<NodeId, Attributes>,
     /// The disk before each call that changes it, when somebody asked for that.
     pub(super) moments: Option<Vec<(u64, State)>>,
 }
@@ -42,6 +46,7 @@ impl State {
             open: BTreeMap::new(),
             locks: BTreeSet::new(),
             faults: Faults::default(),
+            attributes: BTreeMap::new(),
             moments: None,
         }
     }

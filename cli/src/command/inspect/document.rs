@@ -85,7 +85,10 @@ fn catalogue(part: Part, catalogue: Catalogue, digest: [u8; 32]) -> Vec<Part> {
     ];
     for entry in catalogue.collections {
         parts.push(
-            Part::new("collection", 0, 0).fact("name", entry.name).hex("collection", &entry.collection),
+            Part::new("collection", 0, 0)
+                .hex("directory", &entry.directory())
+                .hex("collection", &entry.collection)
+                .fact("name", entry.name),
         );
     }
     parts

@@ -62,7 +62,7 @@ fn named(target: &str, context: &Context) -> Result<PathBuf, CliError> {
     })?;
     let names: Vec<&str> = catalogue.0.collections.iter().map(|entry| entry.name.as_str()).collect();
     match catalogue.0.collections.iter().find(|entry| entry.name == target) {
-        Some(entry) => Ok(store.join(COLLECTIONS_DIR).join(to_hex(&entry.collection))),
+        Some(entry) => Ok(store.join(COLLECTIONS_DIR).join(to_hex(&entry.directory()))),
         None => {
             let next = match nearest(target, names.iter().copied()) {
                 Some(near) => format!("did you mean {near}?"),

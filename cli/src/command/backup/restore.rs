@@ -1,0 +1,92 @@
+//! `siltstone backup restore`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use siltstone::backup::{RestoreOptions, restore};
+
+use super::ask::confirm;
+use super::interruptible::{ended, environment};
+use super::{PlaceArgs, Shown, find, note_network};
+use crate::command::context::{Context, quoted};
+use crate::exit::{CliError, Exit};
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup: its path, its name as `backup list` shows it, or `latest`
+    #[arg(value_name = "FILE|latest")]
+    pub(crate) file: String,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// A new store in this directory, instead of the one in place
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Only this collection; the others stay as they are
+    #[arg(long, value_name = "NAME")]
+    pub(crate) collection: Option<String>,
+    /// Never ask; for cron
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Restored<'a> {
+    backup: Shown,
+    store: &'a std::path::Path,
+    collections: &'a [String],
+    rows: u64,
+    files: u64,
+    bytes: u64,
+    safety_copy: Option<&'a std::path::Path>,
+    damage: &'a [String],
+    left: &'a [String],
+}
+
+pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
+    let found = find(context, &args.place.place(context), &args.file)?;
+    let store = &context.settings.store;
+    if args.to.is_none() && store.exists() {
+        let what = match &args.collection {
+            Some(name) => format!("the collection {name:?} of {}", store.display()),
+            None => format!("the store {}", store.display()),
+        };
+        confirm(
+            &format!("Replace {what} by {}? The state now is kept as a safety copy.", found.name),
+            args.force,
+        )?;
+    }
+    let options = RestoreOptions { to: args.to.clone(), collection: args.collection.clone() };
+    let restored = restore(&environment(context), &found, store, &options);
+    let restored = restored.map_err(|error| ended(context, error))?;
+    note_network(context, &restored.store);
+    let exit = if restored.damage.is_empty() { Exit::Pass } else { Exit::Found };
+    if context.json {
+        context.print_json(&Restored {
+            backup: Shown::from(&found),
+            store: &restored.store,
+            collections: &restored.collections,
+            rows: restored.rows,
+            files: restored.files,
+            bytes: restored.bytes,
+            safety_copy: restored.safety_copy.as_deref(),
+            damage: &restored.damage,
+            left: &restored.left,
+        })?;
+        return Ok(exit);
+    }
+    let rows = Context::rows_in(restored.rows, restored.collections.len());
+    context.output.line(format!("{}: {rows} restored from {}", restored.store.display(), found.name))?;
+    for damage in restored.damage.iter().take(5) {
+        context.output.line(format!("    {} {damage}", context.style.red("damaged:")))?;
+    }
+    if let Some(copy) = &restored.safety_copy {
+        let name = copy.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let undo = context.siltstone(&format!("backup restore {} --force", quoted(name.as_ref())));
+        context.notices.notice(&format!("the state before is kept; to undo: {undo}"));
+    }
+    if !restored.left.is_empty() {
+        context.notices.notice(&format!("in the backup, and not restored: {}", restored.left.join(", ")));
+    }
+    Ok(exit)
+}

@@ -1,0 +1,294 @@
+//! `siltstone backup`, as the guide's daily and emergency sections use it, with plain tar and b3sum beside it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use siltstone::{Depth, Environment, Order, Record, Store};
+
+use crate::harness::{DIMS, Work, flip, segments};
+
+/// Key and text of every row of every collection.
+fn rows(store: &Path) -> Vec<(String, String)> {
+    let store = Store::open(store).unwrap();
+    let mut rows = Vec::new();
+    for collection in store.collections().unwrap() {
+        let view = collection.view().unwrap();
+        rows.extend(view.iter(Order::Key).unwrap().map(|row| {
+            let row = row.unwrap();
+            (format!("{}/{}", collection.name(), row.key), row.text)
+        }));
+    }
+    rows
+}
+
+fn add(work: &Work, key: &str) {
+    let mut writer = work.collection("docs_Alpha").writer().unwrap();
+    let vector = vec![0.5; DIMS as usize];
+    writer.upsert(Record::new(key, &vector).text("Added later.")).unwrap();
+    writer.commit().unwrap();
+}
+
+fn created(work: &Work) -> Value {
+    work.run(&["backup", "create", "--json"]).expect(0).json()
+}
+
+fn path_of(made: &Value) -> PathBuf {
+    made["backup"]["path"].as_str().unwrap().into()
+}
+
+#[test]
+fn the_guides_commands_back_up_verify_list_and_restore() {
+    let work = Work::with_store();
+    std::fs::write(work.path().join("siltstone.toml"), "backups = \"backups\"\n").unwrap();
+    std::fs::write(work.path().join(".env"), "OPENAI_API_KEY=sk-secret\n").unwrap();
+    std::fs::create_dir(work.path().join("logs")).unwrap();
+    std::fs::write(work.path().join("logs/history.jsonl"), "{}\n").unwrap();
+    std::fs::write(work.path().join("logs/key.txt"), "sk-secret\n").unwrap();
+    let before = rows(&work.store());
+    let made = created(&work);
+    assert_eq!(made["backup"]["rows"], 40, "{made}");
+    add(&work, "later");
+
+    work.run(&["backup", "verify", "latest"]).expect(0);
+    let listed = work.run(&["backup", "list", "--json"]).expect(0).json();
+    assert_eq!(listed["backups"].as_array().unwrap().len(), 1);
+    assert!(listed["backups"][0]["verified_at_ms"].is_number(), "{listed}");
+    let shown = work.run(&["backup", "list"]).expect(0).stdout;
+    assert!(shown.contains("backup_") && shown.contains("good"), "{shown}");
+
+    // Unattended, a restore in place wants to be meant.
+    let refused = work.run(&["backup", "restore", "latest"]).expect(2);
+    assert!(refused.stderr.contains("--force"), "{refused:?}");
+    assert_ne!(rows(&work.store()), before);
+    let restored = work.run(&["backup", "restore", "latest", "--force"]).expect(0);
+    assert!(restored.stderr.contains("to undo: siltstone backup restore safety_"), "{restored:?}");
+    assert_eq!(rows(&work.store()), before);
+    work.run(&["health", "--deep-scan", "--json"]).expect(0);
+
+    // And back again, by the command that was suggested.
+    let undo = restored.stderr.split("to undo: siltstone ").nth(1).unwrap().trim();
+    work.run(&undo.split(' ').collect::<Vec<_>>()).expect(0);
+    assert_eq!(rows(&work.store()).len(), before.len() + 1);
+
+    // The store is lost altogether.
+    std::fs::remove_dir_all(work.store()).unwrap();
+    work.run(&["health"]).expect(10);
+    work.run(&["backup", "restore", "latest"]).expect(0);
+    assert_eq!(rows(&work.store()), before);
+    let elsewhere = work.run(&["backup", "restore", "latest", "--to", "copy", "--json"]).expect(0).json();
+    assert_eq!(elsewhere["left"], serde_json::json!(["logs/history.jsonl", "siltstone.toml"]));
+    assert_eq!(rows(&work.path().join("copy")), before);
+    work.run(&["backup", "restore", "latest", "--to", "copy"]).expect(1);
+}
+
+#[test]
+fn plain_tools_unpack_and_check_an_archive() {
+    let work = Work::with_store();
+    let before = rows(&work.store());
+    let archive = path_of(&created(&work));
+    let target = work.path().join("unpacked");
+    std::fs::create_dir(&target).unwrap();
+    let tar = Command::new("tar").args(["--zstd", "-xf"]).arg(&archive).current_dir(&target).status();
+    if tar.is_ok_and(|status| status.success()) {
+        assert_eq!(rows(&target.join("vectorstore")), before);
+        let health = work.command(&["health", "--deep-scan"]).current_dir(&target).status().unwrap();
+        assert_eq!(health.code(), Some(0));
+        let list = Command::new("tar").args(["--zstd", "-tf"]).arg(&archive).output().unwrap();
+        assert!(String::from_utf8(list.stdout).unwrap().starts_with("backup.json\n"));
+    } else {
+        println!("not tried: there is no tar that knows zstd");
+    }
+    let sum = format!("{}.b3", archive.file_name().unwrap().to_string_lossy());
+    match Command::new("b3sum").args(["-c", &sum]).current_dir(archive.parent().unwrap()).status() {
+        Ok(status) => assert!(status.success()),
+        Err(_) => println!("not tried: there is no b3sum"),
+    }
+}
+
+#[test]
+fn a_damaged_backup_is_named_and_latest_takes_the_one_before() {
+    let work = Work::with_store();
+    let first = path_of(&created(&work));
+    add(&work, "later");
+    let second = path_of(&created(&work));
+    assert_ne!(first, second);
+    let middle = std::fs::read(&second).unwrap().len() / 2;
+    flip(&second, middle);
+    let before = rows(&work.store());
+    let refused = work.run(&["backup", "restore", "latest", "--force"]).expect(3);
+    assert!(
+        refused.stderr.contains("member should be vectorstore/") && refused.stderr.contains("at byte"),
+        "{refused:?}"
+    );
+    assert!(refused.stderr.contains("choose another backup"), "{refused:?}");
+    assert_eq!(rows(&work.store()), before);
+    let found = work.run(&["backup", "verify", "latest", "--json"]).expect(3).json();
+    assert_eq!((&found["sound"], found["damage"].as_array().unwrap().len()), (&Value::Bool(false), 1));
+    // Known by now.
+    work.run(&["backup", "restore", "latest", "--force"]).expect(0);
+    assert_eq!(rows(&work.store()).len(), 40);
+    work.run(&["backup", "verify", "none"]).expect(1);
+}
+
+#[test]
+fn a_backup_of_a_damaged_store_is_marked() {
+    let work = Work::with_store();
+    let good = created(&work);
+    let segment = segments(&work.collection("docs_Alpha"))[0].clone();
+    flip(&segment, 4096 + 300);
+    let marked = work.run(&["backup", "create", "--json"]).expect(3).json();
+    assert!(marked["backup"]["name"].as_str().unwrap().ends_with("_damaged"), "{marked}");
+    let found = work.run(&["backup", "verify", "latest", "--json"]).expect(0).json();
+    assert_eq!(found["backup"]["name"], good["backup"]["name"]);
+    work.run(&["backup", "restore", "latest", "--force"]).expect(0);
+    work.run(&["health", "--deep-scan"]).expect(0);
+}
+
+#[test]
+fn a_repository_serves_every_command() {
+    let work = Work::with_store();
+    let before = rows(&work.store());
+    let repository = ["--repository", "repo"];
+    let run = |arguments: &[&str]| work.run(&[arguments, &repository].concat());
+    run(&["backup", "create"]).expect(0);
+    add(&work, "later");
+    let second = run(&["backup", "create", "--json"]).expect(0).json();
+    assert!(second["added_bytes"].as_u64() < second["backup"]["bytes"].as_u64(), "{second}");
+    let listed = run(&["backup", "list", "--json"]).expect(0).json();
+    let first = listed["backups"][0]["name"].as_str().unwrap().to_owned();
+    run(&["backup", "verify", "latest"]).expect(0);
+    run(&["backup", "restore", &first, "--force"]).expect(0);
+    assert_eq!(rows(&work.store()), before);
+    run(&["backup", "prune", "--keep-last", "1"]).expect(2);
+    run(&["backup", "prune"]).expect(2);
+    let plan = run(&["backup", "prune", "--keep-last", "1", "--dry-run", "--json"]).expect(0).json();
+    assert_eq!(plan["removed"].as_array().unwrap().len(), 1, "{plan}");
+    let pruned = run(&["backup", "prune", "--keep-last", "1", "--force", "--json"]).expect(0).json();
+    assert!(pruned["freed_bytes"].as_u64().unwrap() > 0, "{pruned}");
+    run(&["backup", "verify", "latest"]).expect(0);
+    work.run(&["backup", "list", "--repository", "vectorstore"]).expect(0);
+    work.run(&["backup", "create", "--repository", "vectorstore"]).expect(1);
+}
+
+#[test]
+fn one_collection_is_restored_and_a_held_one_is_not_touched() {
+    let work = Work::with_store();
+    created(&work);
+    add(&work, "later");
+    let only = ["backup", "restore", "latest", "--collection", "docs_Alpha", "--force"];
+    let writer = work.collection("docs_Alpha").writer().unwrap();
+    let refused = work.run(&only).expect(11);
+    assert!(refused.stderr.contains("is held by"), "{refused:?}");
+    drop(writer);
+    work.run(&only).expect(0);
+    assert_eq!(rows(&work.store()).len(), 40);
+    work.run(&["backup", "restore", "latest", "--collection", "none", "--force"]).expect(2);
+}
+
+/// A small deterministic generator (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+}
+
+/// Runs a command and kills it after a random part of the time that it usually takes; says whether it died.
+fn killed(work: &Work, arguments: &[&str], usual: Duration, random: &mut Random) -> bool {
+    let mut child = work
+        .command(arguments)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_micros(random.below(usual.as_micros() as u64 + 1)));
+    let _ = child.kill();
+    !child.wait().unwrap().success()
+}
+
+#[test]
+fn kill_9_leaves_the_old_state_or_the_new_and_only_whole_backups() {
+    let wanted = if std::env::var("SILTSTONE_PROOF").is_ok_and(|mode| mode == "full") { 400 } else { 24 };
+    let work = Work::with_store();
+    let old = rows(&work.store());
+    let first = path_of(&created(&work));
+    let first = first.to_str().unwrap();
+    add(&work, "later");
+    let new = rows(&work.store());
+    let mut random = Random(11);
+    let commands: [&[&str]; 4] = [
+        &["backup", "create"],
+        &["backup", "create", "--repository", "repo"],
+        &["backup", "restore", first, "--force"],
+        &["backup", "restore", "latest", "--force"],
+    ];
+    let started = Instant::now();
+    work.run(commands[0]).expect(0);
+    let usual = started.elapsed() * 2;
+    let mut counts = [0; 4];
+    for round in 0..wanted {
+        let which = round % commands.len();
+        counts[which] += usize::from(killed(&work, commands[which], usual, &mut random));
+        let found = rows(&work.store());
+        assert!(found == old || found == new, "after kill {round}");
+        let environment = Environment::default();
+        let report = siltstone::verify(&environment, &work.store(), Depth::Deep, None).unwrap();
+        assert!(!report.is_damaged(), "{:?}", report.findings);
+        for place in ["backups", "repo"].map(|name| work.path().join(name)) {
+            let place = match place.ends_with("repo") {
+                true => siltstone::backup::Place::Repository(place),
+                false => siltstone::backup::Place::Directory(place),
+            };
+            // A repository that was only begun has no mark yet, and is not one.
+            for info in siltstone::backup::list(&environment, &place).unwrap_or_default() {
+                assert!(info.is_sound(), "{info:?}");
+            }
+        }
+        if found == old {
+            add(&work, "later");
+        }
+    }
+    work.run(&["backup", "verify", "latest"]).expect(0);
+    work.run(&["backup", "create"]).expect(0);
+    work.run(&["backup", "create", "--repository", "repo"]).expect(0);
+    work.run(&["backup", "verify", "latest", "--repository", "repo"]).expect(0);
+    work.run(&["backup", "prune", "--keep-last", "1", "--force"]).expect(0);
+    let left: Vec<String> = std::fs::read_dir(work.path().join("backups"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".tmp") || name.starts_with('.'))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+    println!(
+        "backup, kill -9: {counts:?} of {wanted} runs died (create, create in a repository, restore, restore latest)"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_backup_ends_as_such_and_leaves_nothing() {
+    let work = Work::with_store();
+    let mut interrupted = 0;
+    for round in 0..40u64 {
+        let child = work.command(&["backup", "create"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(500 * round));
+        let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+        let status = child.wait_with_output().unwrap().status;
+        // Before the signals are caught, the process dies of it; after that it ends by itself.
+        interrupted += usize::from(status.code() == Some(130));
+        assert!(matches!(status.code(), None | Some(0 | 130)), "{status}");
+        if status.code().is_some() {
+            let left = std::fs::read_dir(work.path().join("backups")).into_iter().flatten().flatten();
+            let left: Vec<_> = left.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+            assert!(left.iter().all(|name| !name.ends_with(".tmp") && !name.starts_with('.')), "{left:?}");
+        }
+    }
+    println!("backup, SIGTERM: {interrupted} of 40 runs were interrupted, none left anything");
+}
