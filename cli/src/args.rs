@@ -7,7 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, completions, export, health, import, init, inspect, man, recover, search, snapshot, status, stop, update,
+    backup, completions, export, health, import, init, inspect, man, recover, search, snapshot, status, stop,
+    update,
 };
 use crate::exit;
 use crate::render::json;
