@@ -224,3 +224,51 @@ fn a_price_that_is_not_known_is_no_price() {
     assert_eq!(server.counts().0, asked);
     assert_eq!(component(&work, "missing", 3)["count"], 2);
 }
+
+#[test]
+fn flipped_bits_are_mended_and_derived_files_made_again() {
+    let work = with_many_documents();
+    let alpha = work.collection("docs_Alpha");
+    let mut writer = alpha.writer().unwrap();
+    writer.seal().unwrap();
+    drop(writer);
+    let segment = crate::harness::segments(&alpha)[0].clone();
+    let index = segment.with_extension("keys");
+    let pristine = [&segment, &index].map(|path| std::fs::read(path).unwrap());
+    crate::harness::flip(&segment, 4096 + 256 + 40);
+    std::fs::remove_file(&index).unwrap();
+    report(&work, &["--deep-scan"], 3);
+    let planned = report(&work, &["--deep-scan", "--fix", "--dry-run"], 3);
+    assert_eq!(planned["fix"]["repair"]["mended"].as_array().unwrap().len(), 2, "{planned}");
+    assert!(!index.exists());
+    let fixed = report(&work, &["--deep-scan", "--fix"], 0);
+    let repair = &fixed["fix"]["repair"];
+    let mut remedies: Vec<&str> =
+        repair["mended"].as_array().unwrap().iter().map(|one| one["remedy"].as_str().unwrap()).collect();
+    remedies.sort_unstable();
+    assert_eq!(remedies, ["derive", "mend"], "{fixed}");
+    assert_eq!(repair["kept"].as_array().unwrap().len(), 1, "{fixed}");
+    assert_eq!([&segment, &index].map(|path| std::fs::read(path).unwrap()), pristine);
+}
+
+#[test]
+fn rows_beyond_repair_are_taken_out_and_embedded_again_from_their_source() {
+    let work = with_many_documents();
+    let alpha = work.collection("docs_Alpha");
+    let mut writer = alpha.writer().unwrap();
+    writer.seal().unwrap();
+    drop(writer);
+    let before = keys(&work, "docs_Alpha");
+    let segment = crate::harness::segments(&alpha)[0].clone();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4096 + 256..4096 + 256 + 100].fill(0xaa);
+    std::fs::write(&segment, bytes).unwrap();
+    let fixed = report(&work, &["--deep-scan", "--fix"], 0);
+    let repair = &fixed["fix"]["repair"];
+    assert!(!repair["lost"].as_array().unwrap().is_empty(), "{fixed}");
+    assert!(fixed["fix"]["steps"].as_array().unwrap().iter().any(|step| step["act"] == "embed"), "{fixed}");
+    assert_eq!(keys(&work, "docs_Alpha"), before);
+    for path in repair["kept"].as_array().unwrap() {
+        assert!(std::path::Path::new(path.as_str().unwrap()).exists(), "{path}");
+    }
+}

@@ -148,17 +148,34 @@ kinds! {
         "passages that lack a required field, or have it with another type"
 }
 
-/// The table as `--help` and the guide print it.
-pub(super) fn table() -> String {
-    let mut out = String::from("component  code                 status exit  meaning; what puts it right\n");
-    for kind in KINDS {
-        let remedy = match kind.remedy {
+impl Remedy {
+    fn described(self) -> &'static str {
+        match self {
             Remedy::None => "nothing needs to be done",
             Remedy::Fix => "siltstone health --fix",
             Remedy::Update => "siltstone update, or health --fix",
             Remedy::DeepScan => "siltstone health --deep-scan --max-time TIME",
             Remedy::Operator(what) => what,
-        };
+        }
+    }
+}
+
+/// The table in Markdown, as the guide has it.
+pub(super) fn markdown() -> String {
+    let mut out = String::from("| component | code | status | exit | meaning | what puts it right |\n|---|---|---|---|---|---|\n");
+    for kind in KINDS {
+        let (part, status, remedy) = (kind.part.word(), kind.status.word(), kind.remedy.described());
+        let exit = kind.status.exit().code();
+        out += &format!("| {part} | `{}` | {status} | {exit} | {} | {remedy} |\n", kind.code, kind.meaning);
+    }
+    out
+}
+
+/// The table as `--help` prints it.
+pub(super) fn table() -> String {
+    let mut out = String::from("component  code                 status exit  meaning; what puts it right\n");
+    for kind in KINDS {
+        let remedy = kind.remedy.described();
         let (part, status) = (kind.part.word(), kind.status.word());
         let exit = kind.status.exit().code();
         out += &format!(

@@ -30,6 +30,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::context::Context;
+use super::lock_wait::duration;
 use crate::exit::{CliError, Exit};
 use crate::render::json;
 use check::Asked;
@@ -45,7 +46,7 @@ pub(crate) struct HealthArgs {
     #[arg(long)]
     pub(crate) deep_scan: bool,
     /// End a deep scan after this time (90s, 30m, 2h) and go on from there the next time
-    #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = scrub::duration)]
+    #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
     /// Write the report to this file as well: a page for a browser, or JSON
     #[arg(long, value_name = "FILE.json|FILE.html")]
@@ -53,6 +54,9 @@ pub(crate) struct HealthArgs {
     /// Hide paths and names, for a report that leaves the house
     #[arg(long)]
     pub(crate) privacy: bool,
+    /// Print the table of everything that may be found, in Markdown, and look at nothing
+    #[arg(long, exclusive = true)]
+    pub(crate) findings: bool,
     #[command(flatten)]
     pub(crate) fixing: fix::FixArgs,
 }
@@ -63,6 +67,10 @@ pub(crate) fn help() -> String {
 }
 
 pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.findings {
+        context.output.line(kind::markdown().trim_end())?;
+        return Ok(Exit::Pass);
+    }
     let collections = match args.collection.iter().any(|name| name == "all") {
         true => Vec::new(),
         false => args.collection.clone(),
@@ -75,11 +83,9 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     let mut checked = check::check(context, &names, &asked)?;
     let mut fixed = None;
     if args.fixing.fix {
-        let done = fix::fix(context, &names, &checked, &args.fixing)?;
-        if done.has_changed() {
-            // What is reported is what is left.
-            checked = check::check(context, &names, &asked)?;
-        }
+        let done = fix::fix(context, &names, &asked, checked, &args.fixing)?;
+        // What is reported is what is left.
+        checked = check::check(context, &names, &asked)?;
         fixed = Some(done);
     }
     let exit = fixed.as_ref().map_or(Exit::Pass, |fixed| fixed.exit);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::{Asked, Checked, Surveyed};
 use super::component::{Component, Remedies};
-use super::fix::{Act, Fixed};
+use super::fix::{Act, Fixed, Repaired};
 use super::history::Entry;
 use super::kind::{MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
 use super::privacy::Names;
@@ -130,8 +130,10 @@ impl Report {
 
 fn print_fixed(context: &Context, fixed: &Fixed) -> Result<(), CliError> {
     let (output, style) = (&context.output, context.style);
-    if fixed.steps.is_empty() {
-        output.line("nothing to fix that --fix could")?;
+    match &fixed.repair {
+        None if fixed.steps.is_empty() => output.line("nothing to fix that --fix could")?,
+        None => {}
+        Some(repair) => print_repair(context, repair, fixed.dry_run)?,
     }
     for step in &fixed.steps {
         let verb = if step.act == Act::Remove { "removed" } else { "embedded" };
@@ -150,6 +152,33 @@ fn print_fixed(context: &Context, fixed: &Fixed) -> Result<(), CliError> {
     }
     for command in &fixed.undo {
         output.line(format!("undo: {command}"))?;
+    }
+    Ok(())
+}
+
+fn print_repair(context: &Context, repair: &Repaired, dry_run: bool) -> Result<(), CliError> {
+    let (output, style) = (&context.output, context.style);
+    let verb = if dry_run { "would repair" } else { "repaired" };
+    output.line(match repair.mended.is_empty() {
+        true => format!("{verb}: nothing"),
+        false => format!("{verb}: {}", Repaired::described(&repair.mended)),
+    })?;
+    if !repair.left.is_empty() {
+        let left = Repaired::described(&repair.left);
+        output.line(format!(
+            "  {} {left}; `siltstone recover --to NEW_DIRECTORY` saves the rest",
+            style.red("left:")
+        ))?;
+    }
+    if !repair.lost.is_empty() {
+        let rows = counted(repair.lost.len() as u64, "row was", "rows were");
+        output.line(format!("  {rows} taken out and put aside: embedded again where the source is there"))?;
+    }
+    for snapshot in &repair.dropped_snapshots {
+        output.line(format!("  snapshot that went with it: {snapshot}"))?;
+    }
+    for path in &repair.kept {
+        output.line(format!("  kept as it was: {path}"))?;
     }
     Ok(())
 }
