@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    completions, health, init, inspect, man, recover, search, snapshot, status, stop, update,
+    completions, doctor, health, init, inspect, man, recover, search, snapshot, status, stop, update,
 };
 use crate::exit;
 use crate::render::json;
@@ -89,6 +89,9 @@ pub(crate) enum Command {
     /// Check the store, and compare it with the documents that it was made from
     #[command(after_long_help = health::help())]
     Health(health::HealthArgs),
+    /// Check what the first run from cron will need: settings, key, server, rights, clock, space
+    #[command(after_long_help = json::DOCTOR)]
+    Doctor(doctor::DoctorArgs),
     /// Show what is in the store
     #[command(after_long_help = json::STATUS)]
     Status(status::StatusArgs),

@@ -58,11 +58,11 @@ const COUNTERPARTS: &[(&str, &str)] = &[
     ("du -sh vectorstore/", "du -sh vectorstore/"),
     ("ls -la backups/", "siltstone backup list"),
     ("python3 scripts/vectorstore_health_check.py --deep-scan", "siltstone health --deep-scan"),
+    ("find backups/ -name \"*.tar.gz\" -mtime +30 -delete", "siltstone backup prune --keep-days 30 --force"),
     (
-        "find backups/ -name \"*.tar.gz\" -mtime +30 -delete",
-        "siltstone backup prune --keep-days 30 --force",
+        "grep \"Processing rate\" logs/daily_update.log | tail -30",
+        "grep \"documents:\" logs/daily_update.log | tail -30",
     ),
-    ("grep \"Processing rate\" logs/daily_update.log | tail -30", "grep \"documents:\" logs/daily_update.log | tail -30"),
 ];
 
 /// Commands of the guide that a build may lack. One that it has is run; this list only lets the others be passed over.
@@ -110,7 +110,11 @@ impl Project {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        copy_documents(&repository.join("format-spec"), &root.join("documentation/SwiftUI/format"), &["md", "rs"]);
+        copy_documents(
+            &repository.join("format-spec"),
+            &root.join("documentation/SwiftUI/format"),
+            &["md", "rs"],
+        );
         copy_documents(&repository.join("engine/src"), &root.join("documentation/SwiftUI/engine"), &["rs"]);
         copy_documents(&repository.join("tests"), &root.join("documentation/SmallFramework"), &["md"]);
         let config = GUIDE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
@@ -146,7 +150,8 @@ impl Project {
             return false;
         }
         let output = self.shell(line).output().unwrap();
-        let shown = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        let shown =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{line} ended with {:?}:\n{shown}", output.status.code());
         true
     }
@@ -221,7 +226,10 @@ fn every_command_of_the_guide_runs_in_order() {
     }
     for line in lines("cron") {
         let command = line.split_once(" cd /path/to/project && ").map(|(_, command)| command).unwrap();
-        assert_eq!(line.split(' ').take(5).filter(|field| field.parse::<u8>().is_ok() || *field == "*").count(), 5);
+        assert_eq!(
+            line.split(' ').take(5).filter(|field| field.parse::<u8>().is_ok() || *field == "*").count(),
+            5
+        );
         match project.run(command) {
             true => run += 1,
             false => passed_over += 1,
@@ -277,5 +285,9 @@ fn the_table_of_findings_is_the_programs() {
     let help = Command::new(env!("CARGO_BIN_EXE_siltstone")).args(["health", "--findings"]).output().unwrap();
     let table = String::from_utf8(help.stdout).unwrap();
     let here = GUIDE.split("<!-- findings -->\n").nth(1).and_then(|rest| rest.split("<!-- end -->").next());
-    assert_eq!(here, Some(table.as_str()), "GUIDE.md: the table between the marks is `siltstone health --findings`");
+    assert_eq!(
+        here,
+        Some(table.as_str()),
+        "GUIDE.md: the table between the marks is `siltstone health --findings`"
+    );
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod context;
+pub(crate) mod doctor;
 pub(crate) mod embedder;
 pub(crate) mod health;
 pub(crate) mod init;

@@ -215,6 +215,37 @@ fn nobody_there_means_nothing_paid_without_a_limit_and_no_more_than_it_with_one(
 }
 
 #[test]
+fn a_probe_embeds_samples_again_and_pays_no_more_than_it_may() {
+    let server = Server::start();
+    let work = paid(&server, "usd_per_million_tokens = 1000.0");
+    let asked = server.counts().0;
+    let found = report(&work, &["--probe", "3"], 3);
+    let reasons = part(&found, "integrity")["not_checked"].to_string();
+    assert!(reasons.contains("--max-cost") && found["probed"] == 0, "{found}");
+    assert_eq!(server.counts().0, asked);
+    let found = report(&work, &["--probe", "3", "--max-cost", "1"], 3);
+    assert_eq!((&found["probed"], server.counts().0), (&json!(3), asked + 3));
+    assert_eq!(part(&found, "integrity")["status"], "pass");
+
+    // Vectors that the embedder would not make today.
+    let paid = work.collection("docs_Paid");
+    let view = paid.view().unwrap();
+    let mut writer = paid.writer().unwrap();
+    for row in view.iter(siltstone::Order::Storage).unwrap() {
+        let row = row.unwrap();
+        let other: Vec<f32> = row.vector.iter().rev().copied().collect();
+        writer.upsert(Record::new(row.key, &other).metadata(row.metadata.clone()).text(&row.text)).unwrap();
+    }
+    writer.commit().unwrap();
+    drop(writer);
+    let found = report(&work, &["--probe", "3", "--max-cost", "1"], 3);
+    assert_eq!(codes(&part(&found, "integrity")), [("probe-differs".to_owned(), 3)]);
+    // The built-in embedder costs nothing.
+    let free = with_documents();
+    assert_eq!(report(&free, &["--probe", "5"], 0)["probed"], 5);
+}
+
+#[test]
 fn a_price_that_is_not_known_is_no_price() {
     let server = Server::start();
     let work = paid(&server, "");

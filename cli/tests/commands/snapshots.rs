@@ -5,14 +5,12 @@ use std::time::{Duration, Instant};
 
 use siltstone::{Collection, Record, Store};
 
-use crate::harness::{DIMS, Ended, Work, metadata};
+use crate::harness::{DIMS, Ended, Work, metadata, unit};
 
 fn put(collection: &Collection, key: &str, at: usize, text: &str) {
     let mut writer = collection.writer().unwrap();
-    let mut vector = vec![0.01f32; DIMS as usize];
-    vector[at] = 1.0;
     let fields = metadata("Alpha", "guide/more.md", 0);
-    writer.upsert(Record::new(key, &vector).metadata(fields).text(text)).unwrap();
+    writer.upsert(Record::new(key, &unit(at)).metadata(fields).text(text)).unwrap();
     writer.commit().unwrap();
 }
 

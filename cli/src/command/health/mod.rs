@@ -19,6 +19,7 @@ mod kind;
 mod metadata;
 mod page;
 mod privacy;
+mod probe;
 mod report;
 mod scrub;
 mod stored;
@@ -34,7 +35,9 @@ use super::lock_wait::duration;
 use crate::exit::{CliError, Exit};
 use crate::render::json;
 use check::Asked;
+pub(crate) use kind::Status;
 use privacy::Names;
+use probe::Probe;
 use report::Report;
 
 #[derive(Debug, Args)]
@@ -48,6 +51,10 @@ pub(crate) struct HealthArgs {
     /// End a deep scan after this time (90s, 30m, 2h) and go on from there the next time
     #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
+    /// Embed N stored texts again and compare; pays for it no more than --max-cost
+    #[arg(long, value_name = "N", conflicts_with = "fix")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) probe: Option<u64>,
     /// Write the report to this file as well: a page for a browser, or JSON
     #[arg(long, value_name = "FILE.json|FILE.html")]
     pub(crate) output: Option<PathBuf>,
@@ -78,14 +85,17 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     if let Some(path) = &args.output {
         check_ending(path)?;
     }
-    let asked = Asked { collections, deep: args.deep_scan, max_time: args.max_time };
+    let probe = args.probe.map(|samples| Probe { samples, max_cost_usd: args.fixing.max_cost });
+    let asked = Asked { collections, deep: args.deep_scan, max_time: args.max_time, probe };
     let names = Names::new(&context.settings.store, args.privacy);
     let mut checked = check::check(context, &names, &asked)?;
     let mut fixed = None;
     if args.fixing.fix {
-        let done = fix::fix(context, &names, &asked, checked, &args.fixing)?;
-        // What is reported is what is left.
-        checked = check::check(context, &names, &asked)?;
+        let done = fix::fix(context, &names, &asked, &checked, &args.fixing)?;
+        if done.has_changed() {
+            // What is reported is what is left.
+            checked = check::check(context, &names, &asked)?;
+        }
         fixed = Some(done);
     }
     let exit = fixed.as_ref().map_or(Exit::Pass, |fixed| fixed.exit);

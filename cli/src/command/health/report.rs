@@ -36,6 +36,8 @@ pub(super) struct Report {
     pub(super) surveyed: Vec<Surveyed>,
     /// How far a deep scan is.
     scan: Option<Scan>,
+    /// Texts that were embedded again and compared, with `--probe`.
+    probed: Option<u64>,
     /// What `--fix` did before this was found.
     pub(super) fix: Option<Fixed>,
     /// Earlier runs over the whole store, oldest first.
@@ -54,7 +56,7 @@ impl Report {
         let remedies = Remedies { context, names, deep: asked.deep, folders: checked.folders() };
         let components = Part::ALL.into_iter().map(|part| component(part, asked.deep, &checked, &remedies));
         let (components, status) = (components.collect(), checked.status());
-        let Checked { read, surveyed, scanned, .. } = checked;
+        let Checked { read, surveyed, scanned, probed, .. } = checked;
         Report {
             schema: SCHEMA,
             status,
@@ -73,6 +75,7 @@ impl Report {
                 collections,
                 is_complete: collections_done == collections,
             }),
+            probed,
             fix: None,
             history: Vec::new(),
         }

@@ -29,8 +29,8 @@ pub(crate) struct FixArgs {
     /// Fix only this component; may be repeated
     #[arg(long, value_name = "COMPONENT", requires = "fix")]
     pub(crate) only: Vec<Only>,
-    /// Pay at most so much for embeddings; without it an unattended run pays nothing
-    #[arg(long, value_name = "USD", requires = "fix", value_parser = usd)]
+    /// Pay at most so much for embeddings of --fix, or of --probe; without it an unattended run pays nothing
+    #[arg(long, value_name = "USD", value_parser = usd)]
     pub(crate) max_cost: Option<f64>,
     /// Never ask
     #[arg(long, requires = "fix")]
@@ -93,7 +93,7 @@ pub(super) fn fix(
     context: &Context,
     names: &Names,
     asked: &Asked,
-    checked: Checked,
+    checked: &Checked,
     args: &FixArgs,
 ) -> Result<Fixed, CliError> {
     let only = (!asked.collections.is_empty()).then_some(asked.collections.as_slice());
@@ -104,7 +104,7 @@ pub(super) fn fix(
         true => Some(repair::plan(context, names, only)?),
         false => None,
     };
-    let plan = plan::plan(context, names, &checked, args)?;
+    let plan = plan::plan(context, names, checked, args)?;
     let mood = if args.dry_run { "would" } else { "will" };
     if let Some(planned) = &planned {
         context.notices.notice(&format!("{mood} repair: {}", Repaired::described(&planned.mended)));
