@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, completions, export, health, import, init, inspect, man, recover, search, snapshot, status, stop,
-    update,
+    backup, completions, doctor, export, health, import, init, inspect, man, recover, search, snapshot,
+    status, stop, update,
 };
 use crate::exit;
 use crate::render::json;
@@ -90,6 +90,9 @@ pub(crate) enum Command {
     /// Check the store, and compare it with the documents that it was made from
     #[command(after_long_help = health::help())]
     Health(health::HealthArgs),
+    /// Check what the first run from cron will need: settings, key, server, rights, clock, space
+    #[command(after_long_help = json::DOCTOR)]
+    Doctor(doctor::DoctorArgs),
     /// Show what is in the store
     #[command(after_long_help = json::STATUS)]
     Status(status::StatusArgs),

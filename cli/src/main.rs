@@ -56,6 +56,7 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Update(args) => command::update::run(args, &context),
         Command::Search(args) => command::search::run(args, &context),
         Command::Health(args) => command::health::run(args, &context),
+        Command::Doctor(args) => command::doctor::run(args, &context),
         Command::Status(args) => command::status::run(args, &context),
         Command::Stop(args) => command::stop::run(args, &context),
         Command::Snapshot(args) => command::snapshot::run(args, &context),

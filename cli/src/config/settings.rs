@@ -42,6 +42,8 @@ pub(crate) struct EmbedderSettings {
     pub(crate) send_dimensions: bool,
     /// Shows itself to nobody; absent with the built-in embedder, which would have no use for it.
     pub(crate) key: Option<ApiKey>,
+    /// Where the key was found.
+    pub(crate) key_from: Option<String>,
     pub(crate) allow_plain_http: bool,
     pub(crate) batch_size: usize,
     pub(crate) timeout: Duration,
@@ -181,13 +183,16 @@ fn embedder(overrides: &Overrides, inputs: &Inputs) -> Result<EmbedderSettings, 
         Provider::Builtin => Some(0.0),
         Provider::OpenAi => price.map(|price| price.value).or_else(|| price::usd_per_million_tokens(&model)),
     };
+    let found = if provider == Provider::OpenAi { api_key(inputs)? } else { None };
+    let (key, key_from) = found.unzip();
     Ok(EmbedderSettings {
         provider,
         base_url: base_url.map_or_else(|| "https://api.openai.com/v1".to_owned(), |url| url.value),
         model,
         dims: dims.map_or(Ok(1_536), |dims| dims.within(1, 8_192))?,
         send_dimensions: file.send_dimensions.unwrap_or(false),
-        key: if provider == Provider::OpenAi { api_key(inputs)? } else { None },
+        key,
+        key_from,
         allow_plain_http: file.allow_plain_http.unwrap_or(false),
         batch_size: batch_size.map_or(Ok(100), |size| size.within(1, 2_048))?,
         timeout: Duration::from_secs(timeout_s as u64),
@@ -221,7 +226,8 @@ fn provider(overrides: &Overrides, inputs: &Inputs) -> Result<Provider, ConfigEr
     }
 }
 
-fn api_key(inputs: &Inputs) -> Result<Option<ApiKey>, ConfigError> {
+/// The key, and where it was found.
+fn api_key(inputs: &Inputs) -> Result<Option<(ApiKey, String)>, ConfigError> {
     let file = inputs.file.embedder.api_key_file.clone();
     let found = match (inputs.variable("OPENAI_API_KEY"), inputs.key("embedder.api_key_file", file)) {
         (Some(variable), _) => variable,
@@ -234,7 +240,8 @@ fn api_key(inputs: &Inputs) -> Result<Option<ApiKey>, ConfigError> {
         (None, None) => return Ok(None),
     };
     // The value itself is never part of a message.
-    ApiKey::new(&found.value).map(Some).map_err(|bad| found.refused(bad.to_string()))
+    let key = ApiKey::new(&found.value).map_err(|bad| found.refused(bad.to_string()))?;
+    Ok(Some((key, found.from)))
 }
 
 fn chunks(inputs: &Inputs) -> Result<ChunkLimits, ConfigError> {

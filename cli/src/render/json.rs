@@ -97,11 +97,25 @@ shape! {
     "  \"surveyed\": [{\"collection\", \"status\", \"rows\", \"bytes\", \"documents\": n|null, \"embedded\": n|null,"
     "                \"coverage_percent\": number|null, \"orphaned\", \"missing\", \"stale\": n of documents}],"
     "  \"scan\": {\"collections_done\", \"collections\": n, \"is_complete\": bool} of a deep scan, else null,"
+    "  \"probed\": n of texts that --probe embedded again and compared, else null,"
     "  \"fix\": with --fix {\"dry_run\": bool, \"steps\": [{\"collection\", \"act\": \"remove\"|\"embed\", \"planned\","
     "           \"done\": n of documents, \"tokens\": n|null, \"cost_usd\": number|null, \"held_back\": string|null,"
-    "           \"next_step\": string|null}], \"undo\": [command]}, else null; the rest is what is left after it,"
+    "           \"next_step\": string|null}], \"undo\": [command],"
+    "           \"repair\": {\"mended\", \"left\": [{\"path\", \"structure\", \"offset\": n, \"reason\": string|null,"
+    "                        \"remedy\": \"mend\"|\"rebuild\"|\"derive\"|\"seal\"|\"quarantine\"|\"none\"}],"
+    "                      \"kept\": [path], \"lost\": [{\"collection\", \"key\": string|null, \"reason\": string}],"
+    "                      \"dropped_snapshots\": [string]}|null}, else null; the rest is what is left after it,"
     "  \"history\": [{\"checked_at_ms\", \"status\", \"deep\", \"rows\", \"bytes\", \"coverage_percent\","
     "               \"failures\": [n a component]}]      the last 90 runs over the whole store"
+    "}"
+}
+
+shape! {
+    /// `doctor`.
+    DOCTOR =
+    "{"
+    "  \"status\": \"pass\"|\"info\"|\"fail\","
+    "  \"checks\": [{\"check\": string, \"status\": as above, \"says\": string, \"next_step\": string|null}]"
     "}"
 }
 

@@ -49,7 +49,7 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         (&["health", "--collection", "docs_Alhpa"], "did you mean docs_Alpha?"),
         (&["health", "--output", "report.txt"], "JSON or a page"),
         (&["health", "--max-time", "5m"], "--deep-scan"),
-        (&["health", "--deep-scan", "--max-time", "soon"], "30m"),
+        (&["health", "--deep-scan", "--max-time", "soon"], "10m"),
         (&["status", "--collection", "nope"], "no collection is named"),
         (&["snapshot", "create", "a b"], "is refused"),
         (&["snapshot", "drop", "none"], "no collection has a snapshot"),

@@ -215,6 +215,37 @@ fn nobody_there_means_nothing_paid_without_a_limit_and_no_more_than_it_with_one(
 }
 
 #[test]
+fn a_probe_embeds_samples_again_and_pays_no_more_than_it_may() {
+    let server = Server::start();
+    let work = paid(&server, "usd_per_million_tokens = 1000.0");
+    let asked = server.counts().0;
+    let found = report(&work, &["--probe", "3"], 3);
+    let reasons = part(&found, "integrity")["not_checked"].to_string();
+    assert!(reasons.contains("--max-cost") && found["probed"] == 0, "{found}");
+    assert_eq!(server.counts().0, asked);
+    let found = report(&work, &["--probe", "3", "--max-cost", "1"], 3);
+    assert_eq!((&found["probed"], server.counts().0), (&json!(3), asked + 3));
+    assert_eq!(part(&found, "integrity")["status"], "pass");
+
+    // Vectors that the embedder would not make today.
+    let paid = work.collection("docs_Paid");
+    let view = paid.view().unwrap();
+    let mut writer = paid.writer().unwrap();
+    for row in view.iter(siltstone::Order::Storage).unwrap() {
+        let row = row.unwrap();
+        let other: Vec<f32> = row.vector.iter().rev().copied().collect();
+        writer.upsert(Record::new(row.key, &other).metadata(row.metadata.clone()).text(&row.text)).unwrap();
+    }
+    writer.commit().unwrap();
+    drop(writer);
+    let found = report(&work, &["--probe", "3", "--max-cost", "1"], 3);
+    assert_eq!(codes(&part(&found, "integrity")), [("probe-differs".to_owned(), 3)]);
+    // The built-in embedder costs nothing.
+    let free = with_documents();
+    assert_eq!(report(&free, &["--probe", "5"], 0)["probed"], 5);
+}
+
+#[test]
 fn a_price_that_is_not_known_is_no_price() {
     let server = Server::start();
     let work = paid(&server, "");
@@ -223,4 +254,52 @@ fn a_price_that_is_not_known_is_no_price() {
     assert!(ended.stdout.contains("usd_per_million_tokens"), "{ended:?}");
     assert_eq!(server.counts().0, asked);
     assert_eq!(component(&work, "missing", 3)["count"], 2);
+}
+
+#[test]
+fn flipped_bits_are_mended_and_derived_files_made_again() {
+    let work = with_many_documents();
+    let alpha = work.collection("docs_Alpha");
+    let mut writer = alpha.writer().unwrap();
+    writer.seal().unwrap();
+    drop(writer);
+    let segment = crate::harness::segments(&alpha)[0].clone();
+    let index = segment.with_extension("keys");
+    let pristine = [&segment, &index].map(|path| std::fs::read(path).unwrap());
+    crate::harness::flip(&segment, 4096 + 256 + 40);
+    std::fs::remove_file(&index).unwrap();
+    report(&work, &["--deep-scan"], 3);
+    let planned = report(&work, &["--deep-scan", "--fix", "--dry-run"], 3);
+    assert_eq!(planned["fix"]["repair"]["mended"].as_array().unwrap().len(), 2, "{planned}");
+    assert!(!index.exists());
+    let fixed = report(&work, &["--deep-scan", "--fix"], 0);
+    let repair = &fixed["fix"]["repair"];
+    let mut remedies: Vec<&str> =
+        repair["mended"].as_array().unwrap().iter().map(|one| one["remedy"].as_str().unwrap()).collect();
+    remedies.sort_unstable();
+    assert_eq!(remedies, ["derive", "mend"], "{fixed}");
+    assert_eq!(repair["kept"].as_array().unwrap().len(), 1, "{fixed}");
+    assert_eq!([&segment, &index].map(|path| std::fs::read(path).unwrap()), pristine);
+}
+
+#[test]
+fn rows_beyond_repair_are_taken_out_and_embedded_again_from_their_source() {
+    let work = with_many_documents();
+    let alpha = work.collection("docs_Alpha");
+    let mut writer = alpha.writer().unwrap();
+    writer.seal().unwrap();
+    drop(writer);
+    let before = keys(&work, "docs_Alpha");
+    let segment = crate::harness::segments(&alpha)[0].clone();
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4096 + 256..4096 + 256 + 100].fill(0xaa);
+    std::fs::write(&segment, bytes).unwrap();
+    let fixed = report(&work, &["--deep-scan", "--fix"], 0);
+    let repair = &fixed["fix"]["repair"];
+    assert!(!repair["lost"].as_array().unwrap().is_empty(), "{fixed}");
+    assert!(fixed["fix"]["steps"].as_array().unwrap().iter().any(|step| step["act"] == "embed"), "{fixed}");
+    assert_eq!(keys(&work, "docs_Alpha"), before);
+    for path in repair["kept"].as_array().unwrap() {
+        assert!(std::path::Path::new(path.as_str().unwrap()).exists(), "{path}");
+    }
 }

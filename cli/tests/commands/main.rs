@@ -5,6 +5,7 @@
 
 mod backup;
 mod damage;
+mod doctor;
 mod exchange;
 mod exits;
 mod fix;

@@ -34,6 +34,8 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["search", "install", "--filter", "chunk_index = 99"], "search"),
         (&["status", "--documents", "--all"], "status"),
         (&["health"], "health"),
+        (&["health", "--fix"], "health"),
+        (&["doctor"], "doctor"),
         (&["health", "--deep-scan", "--collection", "all"], "health"),
         (&["backup", "create"], "backup"),
         (&["backup", "create", "--repository", "repository"], "backup"),

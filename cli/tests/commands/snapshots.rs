@@ -9,9 +9,8 @@ use crate::harness::{DIMS, Ended, Work, metadata, unit};
 
 fn put(collection: &Collection, key: &str, at: usize, text: &str) {
     let mut writer = collection.writer().unwrap();
-    let vector = unit(at);
     let fields = metadata("Alpha", "guide/more.md", 0);
-    writer.upsert(Record::new(key, &vector).metadata(fields).text(text)).unwrap();
+    writer.upsert(Record::new(key, &unit(at)).metadata(fields).text(text)).unwrap();
     writer.commit().unwrap();
 }
 

@@ -12,6 +12,7 @@ use super::folders::{Compared, Comparison};
 use super::integrity::{self, Read};
 use super::kind::{Part, SCAN_UNFINISHED, Status};
 use super::privacy::Names;
+use super::probe::{Probe, probe};
 use super::scrub::Scrub;
 use super::{identity, stored, vectors};
 use crate::command::context::Context;
@@ -29,6 +30,7 @@ pub(super) struct Asked {
     pub(super) max_time: Option<Duration>,
     /// The moment that this snapshot keeps, instead of now.
     pub(super) snapshot: Option<String>,
+    pub(super) probe: Option<Probe>,
 }
 
 /// What health knows of one collection, beside the findings.
@@ -67,6 +69,8 @@ pub(super) struct Checked {
     pub(super) surveyed: Vec<Surveyed>,
     /// Collections that the sittings of a deep scan have done, and how many there are.
     pub(super) scanned: Option<(u64, u64)>,
+    /// Texts that were embedded again and compared.
+    pub(super) probed: Option<u64>,
 }
 
 impl Checked {
@@ -118,7 +122,13 @@ pub(super) fn check(context: &Context, names: &Names, asked: &Asked) -> Result<C
     let mut pass = Pass { context, names, asked, scrub, configured, known: None, checked };
     pass.load_sources(&store);
     pass.collections(&store)?;
-    Ok(pass.checked)
+    let mut checked = pass.checked;
+    if let Some(wanted) = asked.probe {
+        let collections = checked.surveyed.iter().map(|one| Ok(store.collection(&one.name)?));
+        let collections = collections.collect::<Result<Vec<_>, CliError>>()?;
+        checked.probed = Some(probe(context, names, &collections, wanted, &mut checked.findings)?);
+    }
+    Ok(checked)
 }
 
 impl Pass<'_> {

@@ -7,7 +7,7 @@ use crate::exit::Exit;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Status {
+pub(crate) enum Status {
     /// Looked at, and nothing found.
     Pass,
     /// Something to know; nothing is wrong.
@@ -17,7 +17,7 @@ pub(super) enum Status {
 }
 
 impl Status {
-    pub(super) const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Status::Pass => "PASS",
             Status::Info => "INFO",
@@ -25,7 +25,7 @@ impl Status {
         }
     }
 
-    pub(super) const fn exit(self) -> Exit {
+    pub(crate) const fn exit(self) -> Exit {
         match self {
             Status::Fail => Exit::Found,
             Status::Pass | Status::Info => Exit::Pass,
@@ -148,17 +148,36 @@ kinds! {
         "passages that lack a required field, or have it with another type"
 }
 
-/// The table as `--help` and the guide print it.
-pub(super) fn table() -> String {
-    let mut out = String::from("component  code                 status exit  meaning; what puts it right\n");
-    for kind in KINDS {
-        let remedy = match kind.remedy {
+impl Remedy {
+    fn described(self) -> &'static str {
+        match self {
             Remedy::None => "nothing needs to be done",
             Remedy::Fix => "siltstone health --fix",
             Remedy::Update => "siltstone update, or health --fix",
             Remedy::DeepScan => "siltstone health --deep-scan --max-time TIME",
             Remedy::Operator(what) => what,
-        };
+        }
+    }
+}
+
+/// The table in Markdown, as the guide has it.
+pub(super) fn markdown() -> String {
+    let mut out = String::from(
+        "| component | code | status | exit | meaning | what puts it right |\n|---|---|---|---|---|---|\n",
+    );
+    for kind in KINDS {
+        let (part, status, remedy) = (kind.part.word(), kind.status.word(), kind.remedy.described());
+        let exit = kind.status.exit().code();
+        out += &format!("| {part} | `{}` | {status} | {exit} | {} | {remedy} |\n", kind.code, kind.meaning);
+    }
+    out
+}
+
+/// The table as `--help` prints it.
+pub(super) fn table() -> String {
+    let mut out = String::from("component  code                 status exit  meaning; what puts it right\n");
+    for kind in KINDS {
+        let remedy = kind.remedy.described();
         let (part, status) = (kind.part.word(), kind.status.word());
         let exit = kind.status.exit().code();
         out += &format!(

@@ -19,6 +19,7 @@ mod kind;
 mod metadata;
 mod page;
 mod privacy;
+mod probe;
 mod report;
 mod scrub;
 mod stored;
@@ -30,10 +31,13 @@ use std::time::Duration;
 use clap::Args;
 
 use super::context::Context;
+use super::lock_wait::duration;
 use crate::exit::{CliError, Exit};
 use crate::render::json;
 use check::Asked;
+pub(crate) use kind::Status;
 use privacy::Names;
+use probe::Probe;
 use report::Report;
 
 #[derive(Debug, Args)]
@@ -45,17 +49,24 @@ pub(crate) struct HealthArgs {
     #[arg(long)]
     pub(crate) deep_scan: bool,
     /// End a deep scan after this time (90s, 30m, 2h) and go on from there the next time
-    #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = scrub::duration)]
+    #[arg(long, value_name = "TIME", requires = "deep_scan", value_parser = duration)]
     pub(crate) max_time: Option<Duration>,
     /// Check the moment that a snapshot keeps, instead of now; collections that lack it are left out
     #[arg(long, value_name = "NAME", conflicts_with_all = ["fix", "max_time"])]
     pub(crate) snapshot: Option<String>,
+    /// Embed N stored texts again and compare; pays for it no more than --max-cost
+    #[arg(long, value_name = "N", conflicts_with = "fix")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) probe: Option<u64>,
     /// Write the report to this file as well: a page for a browser, or JSON
     #[arg(long, value_name = "FILE.json|FILE.html")]
     pub(crate) output: Option<PathBuf>,
     /// Hide paths and names, for a report that leaves the house
     #[arg(long)]
     pub(crate) privacy: bool,
+    /// Print the table of everything that may be found, in Markdown, and look at nothing
+    #[arg(long, exclusive = true)]
+    pub(crate) findings: bool,
     #[command(flatten)]
     pub(crate) fixing: fix::FixArgs,
 }
@@ -66,6 +77,10 @@ pub(crate) fn help() -> String {
 }
 
 pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.findings {
+        context.output.line(kind::markdown().trim_end())?;
+        return Ok(Exit::Pass);
+    }
     let collections = match args.collection.iter().any(|name| name == "all") {
         true => Vec::new(),
         false => args.collection.clone(),
@@ -74,7 +89,8 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         check_ending(path)?;
     }
     let (deep, max_time, snapshot) = (args.deep_scan, args.max_time, args.snapshot.clone());
-    let asked = Asked { collections, deep, max_time, snapshot };
+    let probe = args.probe.map(|samples| Probe { samples, max_cost_usd: args.fixing.max_cost });
+    let asked = Asked { collections, deep, max_time, snapshot, probe };
     let names = Names::new(&context.settings.store, args.privacy);
     let mut checked = check::check(context, &names, &asked)?;
     if let Some(snapshot) = args.snapshot.as_ref().filter(|_| checked.surveyed.is_empty()) {
@@ -83,7 +99,7 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     }
     let mut fixed = None;
     if args.fixing.fix {
-        let done = fix::fix(context, &names, &checked, &args.fixing)?;
+        let done = fix::fix(context, &names, &asked, &checked, &args.fixing)?;
         if done.has_changed() {
             // What is reported is what is left.
             checked = check::check(context, &names, &asked)?;

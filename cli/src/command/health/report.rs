@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::{Asked, Checked, Surveyed};
 use super::component::{Component, Remedies};
-use super::fix::{Act, Fixed};
+use super::fix::{Act, Fixed, Repaired};
 use super::history::Entry;
 use super::kind::{MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
 use super::privacy::Names;
@@ -36,6 +36,8 @@ pub(super) struct Report {
     pub(super) surveyed: Vec<Surveyed>,
     /// How far a deep scan is.
     scan: Option<Scan>,
+    /// Texts that were embedded again and compared, with `--probe`.
+    probed: Option<u64>,
     /// What `--fix` did before this was found.
     pub(super) fix: Option<Fixed>,
     /// Earlier runs over the whole store, oldest first.
@@ -54,7 +56,7 @@ impl Report {
         let remedies = Remedies { context, names, deep: asked.deep, folders: checked.folders() };
         let components = Part::ALL.into_iter().map(|part| component(part, asked.deep, &checked, &remedies));
         let (components, status) = (components.collect(), checked.status());
-        let Checked { read, surveyed, scanned, .. } = checked;
+        let Checked { read, surveyed, scanned, probed, .. } = checked;
         Report {
             schema: SCHEMA,
             status,
@@ -73,6 +75,7 @@ impl Report {
                 collections,
                 is_complete: collections_done == collections,
             }),
+            probed,
             fix: None,
             history: Vec::new(),
         }
@@ -130,8 +133,10 @@ impl Report {
 
 fn print_fixed(context: &Context, fixed: &Fixed) -> Result<(), CliError> {
     let (output, style) = (&context.output, context.style);
-    if fixed.steps.is_empty() {
-        output.line("nothing to fix that --fix could")?;
+    match &fixed.repair {
+        None if fixed.steps.is_empty() => output.line("nothing to fix that --fix could")?,
+        None => {}
+        Some(repair) => print_repair(context, repair, fixed.dry_run)?,
     }
     for step in &fixed.steps {
         let verb = if step.act == Act::Remove { "removed" } else { "embedded" };
@@ -150,6 +155,33 @@ fn print_fixed(context: &Context, fixed: &Fixed) -> Result<(), CliError> {
     }
     for command in &fixed.undo {
         output.line(format!("undo: {command}"))?;
+    }
+    Ok(())
+}
+
+fn print_repair(context: &Context, repair: &Repaired, dry_run: bool) -> Result<(), CliError> {
+    let (output, style) = (&context.output, context.style);
+    let verb = if dry_run { "would repair" } else { "repaired" };
+    output.line(match repair.mended.is_empty() {
+        true => format!("{verb}: nothing"),
+        false => format!("{verb}: {}", Repaired::described(&repair.mended)),
+    })?;
+    if !repair.left.is_empty() {
+        let left = Repaired::described(&repair.left);
+        output.line(format!(
+            "  {} {left}; `siltstone recover --to NEW_DIRECTORY` saves the rest",
+            style.red("left:")
+        ))?;
+    }
+    if !repair.lost.is_empty() {
+        let rows = counted(repair.lost.len() as u64, "row was", "rows were");
+        output.line(format!("  {rows} taken out and put aside: embedded again where the source is there"))?;
+    }
+    for snapshot in &repair.dropped_snapshots {
+        output.line(format!("  snapshot that went with it: {snapshot}"))?;
+    }
+    for path in &repair.kept {
+        output.line(format!("  kept as it was: {path}"))?;
     }
     Ok(())
 }

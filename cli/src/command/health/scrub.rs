@@ -55,7 +55,13 @@ impl Scrub {
         let name = format!("deep-scan-{}.json", digest.get(..8).unwrap_or_default());
         let file = max_time.map(|_| context.settings.logs.join(name));
         let collections = file.as_deref().and_then(|file| load(file, &store)).unwrap_or_default();
-        Scrub { until: max_time.map(|time| Instant::now() + time), file, store, collections, done_before: 0 }
+        Scrub {
+            until: max_time.and_then(|time| Instant::now().checked_add(time)),
+            file,
+            store,
+            collections,
+            done_before: 0,
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -114,35 +120,9 @@ fn load(file: &Path, store: &Path) -> Option<BTreeMap<String, Progress>> {
     is_ours.then_some(state.collections)
 }
 
-/// `90`, `90s`, `30m`, `2h`.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = match text.trim().strip_suffix(['s', 'm', 'h']) {
-        Some(number) => (number, text.trim().chars().last()),
-        None => (text.trim(), None),
-    };
-    let seconds = match unit {
-        Some('m') => 60,
-        Some('h') => 3_600,
-        _ => 1,
-    };
-    let number: u64 = number.parse().map_err(|_| "write it like 90s, 30m or 2h".to_owned())?;
-    let seconds = number.checked_mul(seconds).filter(|seconds| *seconds <= 30 * 86_400);
-    seconds.map(Duration::from_secs).ok_or_else(|| "at most 30 days".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_are_read_and_nonsense_is_refused() {
-        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("30m"), Ok(Duration::from_secs(1_800)));
-        assert_eq!(duration(" 2h "), Ok(Duration::from_secs(7_200)));
-        for bad in ["", "m", "-1s", "1.5h", "99999999h", "18446744073709551615h", "3 weeks"] {
-            assert!(duration(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_state_that_is_not_ours_starts_over() {

@@ -19,7 +19,12 @@ struct Pinned {
     commit: u64,
 }
 
-pub(super) fn act(context: &Context, store: &Store, names: &Names, plan: Plan) -> Result<Fixed, CliError> {
+pub(super) fn act(context: &Context, names: &Names, plan: Plan) -> Result<Fixed, CliError> {
+    if plan.ready.is_empty() {
+        let exit = exit(&plan.refused);
+        return Ok(Fixed { steps: plan.refused, exit, ..Fixed::default() });
+    }
+    let store = &context.open_store()?;
     let mut pinned: BTreeMap<String, Pinned> = BTreeMap::new();
     let mut steps = Vec::new();
     for Ready { mut step, mending, embedder } in plan.ready {
@@ -41,7 +46,7 @@ pub(super) fn act(context: &Context, store: &Store, names: &Names, plan: Plan) -
     steps.extend(plan.refused);
     let undo = ways_back(context, store, names, pinned)?;
     let exit = exit(&steps);
-    Ok(Fixed { dry_run: false, steps, undo, exit })
+    Ok(Fixed { steps, undo, exit, ..Fixed::default() })
 }
 
 /// The exit that the steps stand for: of several the one that tells an operator most.

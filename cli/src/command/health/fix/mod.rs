@@ -3,17 +3,19 @@
 
 mod act;
 mod plan;
+mod repair;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::check::Checked;
-use super::kind::Part;
+use super::check::{self, Asked, Checked};
+use super::kind::{DAMAGE, DERIVED, Part, SEARCH_DIFFERS, VECTOR_LOST};
 use super::privacy::Names;
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
 
 pub(super) use plan::{Act, Step};
+pub(super) use repair::Repaired;
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Fixing")]
@@ -27,8 +29,8 @@ pub(crate) struct FixArgs {
     /// Fix only this component; may be repeated
     #[arg(long, value_name = "COMPONENT", requires = "fix")]
     pub(crate) only: Vec<Only>,
-    /// Pay at most so much for embeddings; without it an unattended run pays nothing
-    #[arg(long, value_name = "USD", requires = "fix", value_parser = usd)]
+    /// Pay at most so much for embeddings of --fix, or of --probe; without it an unattended run pays nothing
+    #[arg(long, value_name = "USD", value_parser = usd)]
     pub(crate) max_cost: Option<f64>,
     /// Never ask
     #[arg(long, requires = "fix")]
@@ -70,8 +72,10 @@ fn usd(text: &str) -> Result<f64, String> {
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Fixed {
     pub(super) dry_run: bool,
+    /// Damage and derived files; null when there are none, or they were not asked for.
+    pub(super) repair: Option<Repaired>,
     pub(super) steps: Vec<Step>,
-    /// Commands that take back what was done.
+    /// Commands that take back what the steps did.
     pub(super) undo: Vec<String>,
     #[serde(skip)]
     pub(super) exit: Exit,
@@ -80,7 +84,7 @@ pub(super) struct Fixed {
 impl Fixed {
     /// Whether the store is another one than before.
     pub(super) fn has_changed(&self) -> bool {
-        self.steps.iter().any(|step| step.done > 0)
+        self.repair.as_ref().is_some_and(Repaired::has_changed) || self.steps.iter().any(|step| step.done > 0)
     }
 }
 
@@ -88,23 +92,49 @@ impl Fixed {
 pub(super) fn fix(
     context: &Context,
     names: &Names,
+    asked: &Asked,
     checked: &Checked,
     args: &FixArgs,
 ) -> Result<Fixed, CliError> {
-    let store = context.open_store()?;
-    let plan = plan::plan(context, &store, names, checked, args)?;
+    let only = (!asked.collections.is_empty()).then_some(asked.collections.as_slice());
+    let is_damaged = [&DAMAGE, &DERIVED, &SEARCH_DIFFERS, &VECTOR_LOST]
+        .iter()
+        .any(|kind| checked.findings.count(kind) > 0);
+    let planned = match is_damaged && args.wants(Part::Integrity) {
+        true => Some(repair::plan(context, names, only)?),
+        false => None,
+    };
+    let plan = plan::plan(context, names, checked, args)?;
+    let mood = if args.dry_run { "would" } else { "will" };
+    if let Some(planned) = &planned {
+        context.notices.notice(&format!("{mood} repair: {}", Repaired::described(&planned.mended)));
+    }
     for one in &plan.ready {
-        let would = if args.dry_run { "would" } else { "will" };
-        context.notices.notice(&format!("{would} {}", one.step.described()));
+        context.notices.notice(&format!("{mood} {}", one.step.described()));
     }
     if args.dry_run {
         let steps = plan.ready.into_iter().map(|one| one.step).chain(plan.refused).collect();
-        return Ok(Fixed { dry_run: true, steps, ..Fixed::default() });
+        return Ok(Fixed { dry_run: true, repair: planned, steps, ..Fixed::default() });
     }
-    if !plan.ready.is_empty() && plan::is_attended(args) && !agreed(context, plan.cost_usd())? {
+    let is_empty = plan.ready.is_empty() && planned.is_none();
+    let agreed_usd = plan.cost_usd();
+    if !is_empty && plan::is_attended(args) && !agreed(context, agreed_usd)? {
         return Err(CliError::failed("nothing was changed", "run it again and answer y, or give --force"));
     }
-    act::act(context, &store, names, plan)
+    let Some(_) = planned else { return act::act(context, names, plan) };
+    let repaired = repair::repair(context, names, only)?;
+    // What was taken out is missing now, and is embedded again from its source: the rest is planned anew, for no more
+    // money than was agreed to.
+    let max_cost = args.max_cost.or(plan::is_attended(args).then_some(agreed_usd));
+    let args = FixArgs { only: args.only.clone(), max_cost, force: true, ..*args };
+    let left = if repaired.left.is_empty() { Exit::Pass } else { Exit::Found };
+    let plan = match context.open_store() {
+        Ok(_) => plan::plan(context, names, &check::check(context, names, asked)?, &args)?,
+        Err(error) if error.exit == Exit::Found => plan::Plan::default(),
+        Err(error) => return Err(error),
+    };
+    let fixed = act::act(context, names, plan)?;
+    Ok(Fixed { exit: Context::worst([fixed.exit, left]), repair: Some(repaired), ..fixed })
 }
 
 fn agreed(context: &Context, cost_usd: f64) -> Result<bool, CliError> {

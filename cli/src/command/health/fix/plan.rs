@@ -116,11 +116,15 @@ pub(super) fn is_attended(args: &FixArgs) -> bool {
 
 pub(super) fn plan(
     context: &Context,
-    store: &Store,
     names: &Names,
     checked: &Checked,
     args: &FixArgs,
 ) -> Result<Plan, CliError> {
+    // A store that cannot be opened has nothing surveyed in it.
+    if checked.surveyed.is_empty() {
+        return Ok(Plan::default());
+    }
+    let store = &context.open_store()?;
     let mut planner = Planner { context, store, names, args, plan: Plan::default(), left_usd: args.max_cost };
     for one in &checked.surveyed {
         context.check_cancelled()?;

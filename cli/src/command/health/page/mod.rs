@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use super::check::Surveyed;
 use super::component::Component;
-use super::fix::Fixed;
+use super::fix::{Fixed, Repaired};
 use super::history::Entry;
 use super::kind::Status;
 use super::report::Report;
@@ -70,6 +70,9 @@ fn what_was_done(out: &mut String, fixed: &Fixed) {
         "<section><h2>{}</h2><ul>",
         if fixed.dry_run { "What would be done" } else { "What was done" }
     );
+    if let Some(repair) = &fixed.repair {
+        let _ = write!(out, "<li>repair: {}</li>", escape(&Repaired::described(&repair.mended)));
+    }
     for step in &fixed.steps {
         let _ = write!(out, "<li>{}: {} done", escape(&step.described()), count(step.done));
         if let Some(reason) = &step.held_back {
