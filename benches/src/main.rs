@@ -1,6 +1,7 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [open] [--rows N] [--dir DIR]`.
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [open] [--rows N] [--dir DIR]`.
 
+mod codes;
 mod ingest;
 mod open;
 mod search;
@@ -35,6 +36,9 @@ fn main() {
     }
     if wanted("search") {
         search::table(&source, dir.path(), rows);
+    }
+    if wanted("codes") {
+        codes::table(&source, dir.path(), rows);
     }
     if wanted("open") {
         open::table(&source, dir.path(), rows);

@@ -55,9 +55,11 @@ compile_error!(
 mod append;
 mod bitmap;
 mod catalogue;
+mod codes;
 mod collection;
 pub mod disk;
 pub mod distance;
+mod encode;
 pub mod environment;
 mod error;
 mod event;
@@ -78,6 +80,7 @@ mod witness;
 
 pub use append::{Commit, Record, Writer, WriterOptions};
 pub use collection::Collection;
+pub use encode::{Encoded, LEAST_ROWS};
 pub use environment::{Caller, Environment, Patience};
 pub use error::{Error, Result};
 pub use event::{Event, Observer};
@@ -86,7 +89,7 @@ pub use ids::{CommitSeq, Generation, RowIndex, RowPlace, SegmentId};
 pub use lock::Holder;
 pub use recover::{RecoveredCollection, RecoveryReport, recover};
 pub use repair::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, plan_repair, repair};
-pub use search::{Answer, Hit, Scope, Search, StoreView};
+pub use search::{Answer, Hit, Scope, Search, StoreView, Work};
 pub use siltstone_format as format;
 pub use siltstone_format::identity::{self, EmbeddingIdentity};
 pub use siltstone_format::payload::Compression;

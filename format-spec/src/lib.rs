@@ -18,8 +18,10 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod basis;
 pub mod catalogue;
 pub mod checksum;
+pub mod codes;
 pub mod document;
 mod flaw;
 pub mod follows;

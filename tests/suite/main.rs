@@ -14,4 +14,5 @@ mod reader;
 mod recovery;
 mod repair;
 mod retained;
+mod search_codes;
 mod truncation;
