@@ -1,7 +1,8 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [open] [backup] [--rows N] [--dir DIR]`.
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [open] [backup] [--rows N] [--dir DIR]`.
 
 mod backup;
+mod codes;
 mod ingest;
 mod open;
 mod search;
@@ -36,6 +37,9 @@ fn main() {
     }
     if wanted("search") {
         search::table(&source, dir.path(), rows);
+    }
+    if wanted("codes") {
+        codes::table(&source, dir.path(), rows);
     }
     if wanted("backup") {
         backup::table(&source, dir.path(), rows.min(source.real_rows()));

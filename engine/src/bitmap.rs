@@ -31,6 +31,11 @@ impl Bitmap {
         self.words.get(bit as usize / 64).is_some_and(|word| word >> (bit % 64) & 1 == 1)
     }
 
+    /// The thirty-two bits from `from` on, which is a multiple of thirty-two; those beyond the end are not set.
+    pub(crate) fn thirty_two(&self, from: u32) -> u32 {
+        self.words.get(from as usize / 64).map_or(0, |word| (word >> (from % 64)) as u32)
+    }
+
     /// Clears a bit.
     pub(crate) fn remove(&mut self, bit: u32) {
         if self.contains(bit)

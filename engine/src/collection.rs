@@ -10,8 +10,10 @@ use siltstone_format::names::LOCK_FILE;
 use siltstone_format::{Digest, Id};
 
 use crate::append::{Writer, WriterOptions};
+use crate::codes::{Bases, Codes};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::event::Event;
 use crate::lock::{self, Holder};
 use crate::segment::{OpenFile, Segment, SegmentPlace};
 use crate::snapshot::{self, Restored, SnapshotInfo};
@@ -34,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) identity: EmbeddingIdentity,
     cache: Mutex<HashMap<u64, Arc<Segment>>>,
     pub(crate) open_file: Mutex<Option<OpenFile>>,
+    pub(crate) bases: Arc<Bases>,
+    codes: Mutex<HashMap<Digest, Option<Arc<Codes>>>>,
 }
 
 impl Shared {
@@ -47,12 +51,47 @@ impl Shared {
             identity: manifest.identity.clone(),
             cache: Mutex::default(),
             open_file: Mutex::default(),
+            bases: Arc::default(),
+            codes: Mutex::default(),
         }
     }
 
     /// The same collection in another directory than that of its identity.
     pub(crate) fn lying_in(self, directory: &Path) -> Self {
         Self { directory: directory.into(), ..self }
+    }
+
+    /// With the bases that other collections of the store have read.
+    pub(crate) fn with_bases(mut self, bases: &Arc<Bases>) -> Self {
+        self.bases = Arc::clone(bases);
+        self
+    }
+
+    /// The search codes of a sealed segment, if it has good ones. Looks for a file once; see [`Shared::look_again`].
+    pub(crate) fn codes(&self, segment: &Segment) -> Option<Arc<Codes>> {
+        let digest = segment.digest?;
+        let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        let opened = known.entry(digest).or_insert_with(|| {
+            let disk = &*self.environment.disk;
+            let opened = Codes::open(disk, &self.root, &self.bases, &segment.place, (digest, segment.rows));
+            match opened {
+                Ok(codes) => Some(Arc::new(codes)),
+                Err(error) => {
+                    if !error.is_missing_file() {
+                        let (path, reason) = (segment.place.codes_path(), error.to_string());
+                        self.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
+                    }
+                    None
+                }
+            }
+        });
+        opened.clone()
+    }
+
+    /// Forgets which segments had no codes, or all that is known about codes.
+    pub(crate) fn look_again(&self, everything: bool) {
+        let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, codes| codes.is_some() && !everything);
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Segment>>> {

@@ -13,6 +13,7 @@ use siltstone_format::names::{
     CATALOGUE_FILE, COLLECTIONS_DIR, DROPPED_FILE, LOCK_FILE, TEMPORARY_SUFFIX, check_name, is_hidden,
 };
 
+use crate::codes::Bases;
 use crate::collection::{Collection, Shared};
 use crate::disk::Mode;
 use crate::environment::Environment;
@@ -47,6 +48,7 @@ pub struct Store {
     environment: Environment,
     root: PathBuf,
     opened: Arc<Mutex<HashMap<Id, Arc<Shared>>>>,
+    pub(crate) bases: Arc<Bases>,
 }
 
 impl Store {
@@ -104,7 +106,7 @@ impl Store {
         disk.sync_dir(parent).map_err(Error::io("sync", parent))?;
         let id = environment.entropy.id().map_err(Error::io("draw random bytes for", &root))?;
         catalogue::write(&environment, &root, &Catalogue::empty(id))?;
-        Ok(Self { environment: environment.clone(), root, opened: Arc::default() })
+        Ok(Self { environment: environment.clone(), root, opened: Arc::default(), bases: Arc::default() })
     }
 
     /// Opens a store. Reads the catalogue only.
@@ -120,7 +122,12 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_in(environment: Environment, path: impl AsRef<Path>) -> Result<Self> {
-        let store = Self { environment, root: path.as_ref().to_owned(), opened: Arc::default() };
+        let store = Self {
+            environment,
+            root: path.as_ref().to_owned(),
+            opened: Arc::default(),
+            bases: Arc::default(),
+        };
         match catalogue::load(&store.environment, &store.root) {
             Ok(_) => Ok(store),
             Err(Error::Io { source, .. })
@@ -240,8 +247,8 @@ impl Store {
                 Ok(manifest) => break manifest,
             }
         };
-        let shared = Shared::new(&self.environment, &self.root, &manifest, &entry.name).lying_in(&directory);
-        let shared = Arc::new(shared);
+        let shared = Shared::new(&self.environment, &self.root, &manifest, &entry.name);
+        let shared = Arc::new(shared.with_bases(&self.bases).lying_in(&directory));
         self.opened().insert(entry.directory(), Arc::clone(&shared));
         Ok(Collection { shared })
     }

@@ -27,7 +27,9 @@ pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()>
     let disk = &*environment.disk;
     let entries = disk.list(directory).map_err(Error::io("list", directory))?;
     let numbers = entries.iter().filter_map(|entry| match FileKind::of(&entry.name) {
-        Some(FileKind::Segment(number) | FileKind::KeyIndex(number)) => Some(number),
+        Some(FileKind::Segment(number) | FileKind::KeyIndex(number) | FileKind::Codes(number)) => {
+            Some(number)
+        }
         _ => None,
     });
     let there: BTreeSet<u64> = numbers.collect();
@@ -46,7 +48,7 @@ pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()>
             Some(FileKind::Snapshot(file)) => {
                 !manifest.snapshots.iter().any(|snapshot| snapshot.file == file)
             }
-            Some(FileKind::KeyIndex(number)) => !owned(number),
+            Some(FileKind::KeyIndex(number) | FileKind::Codes(number)) => !owned(number),
             // A segment that was created for a roll that did not happen has no frames. One with frames is somebody's
             // rows: it is left, and `verify` reports it.
             Some(FileKind::Segment(number)) if !owned(number) && manifest.retired.contains(&number) => true,

@@ -91,6 +91,30 @@ structures! {
         segment_digest: Digest, "The digest of that segment.";
         entries: u64, "Number of entries; as many as the segment has rows.";
     }
+
+    /// First block of a code file.
+    CodeHeader = "code header", 4096 bytes, magic b"SILTCOD1" {
+        collection: Id, "Random identity of the collection.";
+        segment: u64, "The segment that it was made from.";
+        segment_digest: Digest, "The digest of that segment.";
+        basis: Digest, "The digest of the basis that it was made with.";
+        rows: u64, "Number of rows; as many as the segment has.";
+        dims: u32, "Elements of a vector.";
+        head: u32, "Directions of the basis: elements of a head.";
+    }
+
+    /// First 256 bytes of a basis file.
+    BasisHeader = "basis header", 256 bytes, magic b"SILTBAS1" {
+        space: Digest, "Digest of the vector space: of the identity's JSON with an empty chunker.";
+        dims: u32, "Elements of a vector.";
+        metric: u32, "1 cosine, 2 dot, 3 euclidean.";
+        head: u32, "Number of directions.";
+        sample_rows: u32, "Rows that it was trained on.";
+        rows: u64, "Rows that there were in the store then.";
+        version: u64, "Counts the bases of a space from 1. New code files are made with the greatest.";
+        defect: u64, "Bits of an f64: at least the norm of V times its transpose minus the identity matrix.";
+        variance: u64, "Bits of an f64: the mean squared distance of the sample from the centre.";
+    }
 }
 
 entries! {
@@ -149,5 +173,7 @@ pub fn all() -> Vec<Layout> {
         WitnessSlot::layout(),
         KeyIndexHeader::layout(),
         KeyIndexEntry::layout(),
+        CodeHeader::layout(),
+        BasisHeader::layout(),
     ]
 }

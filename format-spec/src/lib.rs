@@ -19,8 +19,10 @@
 #![deny(missing_docs)]
 
 pub mod backup;
+pub mod basis;
 pub mod catalogue;
 pub mod checksum;
+pub mod codes;
 pub mod document;
 mod flaw;
 pub mod follows;

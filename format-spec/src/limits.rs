@@ -78,4 +78,10 @@ limits! {
     pub const WITNESS_BYTES: u64 = 1024;
     /// Length of a block of a key index: 341 entries and a CRC.
     pub const KEY_INDEX_BLOCK_BYTES: usize = 4096;
+    /// Rows of a block of a code file.
+    pub const CODE_BLOCK_ROWS: usize = 32;
+    /// Most directions of a basis.
+    pub const MAX_HEAD: u32 = 1024;
+    /// Longest basis file, in bytes.
+    pub const MAX_BASIS_BYTES: u64 = 1 << 26;
 }

@@ -1,11 +1,16 @@
 //! Names of collections, snapshots and files.
 
+use crate::Digest;
+use crate::checksum::{from_hex, to_hex};
 use crate::limits::{MAX_NAME_BYTES, MAX_NUMBER};
 
 /// File name of the catalogue in a store directory.
 pub const CATALOGUE_FILE: &str = "catalogue.json";
 /// Directory of the collections in a store directory.
 pub const COLLECTIONS_DIR: &str = "collections";
+/// Directory of the bases in a store directory. Derived.
+pub const BASES_DIR: &str = "bases";
+const BASIS_EXTENSION: &str = "basis";
 /// File name of a witness in a collection directory.
 pub const WITNESS_FILE: &str = "witness";
 /// File name of a lock, in a store directory and in a collection directory. Its content is for people.
@@ -35,6 +40,8 @@ pub enum FileKind {
     Segment(u64),
     /// The key index of a segment, with its number. Derived.
     KeyIndex(u64),
+    /// The search codes of a segment, with its number. Derived.
+    Codes(u64),
     /// A manifest, with its generation.
     Manifest(u64),
     /// A snapshot, with the generation that first named it.
@@ -71,6 +78,7 @@ impl FileKind {
         match (word, extension) {
             ("segment", "seg") => Some(Self::Segment(number)),
             ("segment", "keys") => Some(Self::KeyIndex(number)),
+            ("segment", "codes") => Some(Self::Codes(number)),
             ("manifest", "json") => Some(Self::Manifest(number)),
             ("snapshot", "json") => Some(Self::Snapshot(number)),
             _ => None,
@@ -82,6 +90,7 @@ impl FileKind {
         match self {
             Self::Segment(n) => format!("segment-{n:08}.seg"),
             Self::KeyIndex(n) => format!("segment-{n:08}.keys"),
+            Self::Codes(n) => format!("segment-{n:08}.codes"),
             Self::Manifest(n) => format!("manifest-{n:08}.json"),
             Self::Snapshot(n) => format!("snapshot-{n:08}.json"),
             Self::Witness => WITNESS_FILE.to_owned(),
@@ -91,6 +100,18 @@ impl FileKind {
             Self::Temporary => TEMPORARY_SUFFIX.to_owned(),
         }
     }
+}
+
+/// The name of the basis file with this digest.
+pub fn basis_file(digest: &Digest) -> String {
+    format!("{}.{BASIS_EXTENSION}", to_hex(digest))
+}
+
+/// The digest of the basis in the file of this name, or `None` when the name is not that of a basis.
+pub fn basis_of(name: &str) -> Option<Digest> {
+    name.rsplit_once('.')
+        .filter(|(_, extension)| *extension == BASIS_EXTENSION)
+        .and_then(|(stem, _)| from_hex(stem))
 }
 
 /// What is wrong with a name of a collection or snapshot, or `Ok`.
@@ -132,6 +153,7 @@ mod tests {
         for kind in [
             FileKind::Segment(1),
             FileKind::KeyIndex(123_456_789),
+            FileKind::Codes(2),
             FileKind::Manifest(7),
             FileKind::Snapshot(7),
             FileKind::Witness,
@@ -141,6 +163,8 @@ mod tests {
         ] {
             assert_eq!(FileKind::of(&kind.file_name()), Some(kind));
         }
+        assert_eq!(basis_of(&basis_file(&[0xa5; 32])), Some([0xa5; 32]));
+        assert_eq!((basis_of("a5.basis"), basis_of("notes.txt")), (None, None));
         for name in [
             "segment-1.seg",
             "segment-00000000.seg",

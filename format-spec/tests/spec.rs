@@ -89,6 +89,7 @@ fn numbers_in_the_prose_of_the_specification_are_the_limits() {
         format!("cut into blocks of {}\nbytes", limits::BLOCK_RAW_BYTES),
         format!("is at most {}", limits::MAX_SEGMENT_ROWS),
         format!("This is version {}.", limits::FORMAT_VERSION),
+        format!("Rows are taken {} to a block", limits::CODE_BLOCK_ROWS),
     ] {
         assert!(text.contains(&phrase), "SPEC.md should say: {phrase}");
     }

@@ -15,5 +15,6 @@ mod reader;
 mod recovery;
 mod repair;
 mod retained;
+mod search_codes;
 mod snapshots;
 mod truncation;

@@ -292,6 +292,11 @@ impl Writer {
         &self.shared
     }
 
+    /// The segments before the open one.
+    pub(crate) fn sealed_segments(&self) -> impl Iterator<Item = &Arc<Segment>> {
+        self.sealed.iter().map(|part| &part.segment)
+    }
+
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
     }

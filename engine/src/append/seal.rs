@@ -14,9 +14,9 @@ use crate::bitmap::Bitmap;
 use crate::collection::Shared;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::manifest;
 use crate::segment::create::{Continues, create};
 use crate::segment::{Promise, open_sealed, write_index};
+use crate::{encode, manifest};
 
 impl Writer {
     /// Seals the open segment: it gets a footer and a key index and never changes again. Without rows in it nothing
@@ -59,6 +59,7 @@ impl Writer {
                 Event::DerivedFileUnusable { path: sealed.place.index_path(), reason: error.to_string() };
             self.shared.environment.observer.event(&event);
         }
+        encode::at_seal(&self.shared, &sealed);
         let sealed = Arc::new(sealed);
         self.shared.keep(Arc::clone(&sealed));
         self.sealed.push(SealedPart { segment: sealed, live: open.live });

@@ -13,15 +13,20 @@
 
 mod canonical;
 mod dispatch;
+pub(crate) mod head;
 mod kernel;
+pub(crate) mod product;
 mod query;
 mod refused;
+pub(crate) mod signs;
 mod slack;
 
 #[cfg(test)]
 mod bound_tests;
 #[cfg(test)]
 mod canonical_tests;
+#[cfg(test)]
+mod head_tests;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! bound only decides how much work it was.
 
 mod across;
+mod coded;
 mod scan;
 mod top;
 
@@ -25,13 +26,25 @@ pub struct Search {
     filter: Option<Filter>,
     threshold: Option<f64>,
     per_document: Option<String>,
-    brute_force: bool,
+    mode: Mode,
+}
+
+/// How rows are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Mode {
+    /// With codes and bounds where there are any.
+    #[default]
+    Exact,
+    /// By estimates alone, where there are codes.
+    Approximate { rescore: usize },
+    /// By scoring every row.
+    BruteForce,
 }
 
 impl Search {
     /// The best `top_k` rows; fewer when fewer match.
     pub fn new(top_k: usize) -> Self {
-        Self { top_k, filter: None, threshold: None, per_document: None, brute_force: false }
+        Self { top_k, filter: None, threshold: None, per_document: None, mode: Mode::Exact }
     }
 
     /// Only rows whose metadata matches.
@@ -55,7 +68,14 @@ impl Search {
     /// Scores every row canonically, without bounds: the oracle that audits compare with. The answer is the same.
     #[must_use]
     pub fn brute_force(self) -> Self {
-        Self { brute_force: true, ..self }
+        Self { mode: Mode::BruteForce, ..self }
+    }
+
+    /// Without bounds: of the rows that have search codes, only the `rescore` ones with the best estimates are scored. A
+    /// row may be missed; a score is never wrong. Rows without codes are searched exactly.
+    #[must_use]
+    pub fn approximate(self, rescore: usize) -> Self {
+        Self { mode: Mode::Approximate { rescore }, ..self }
     }
 }
 
@@ -87,13 +107,29 @@ pub struct Answer {
     pub rows_scanned: u64,
     /// How many of them had to be scored canonically.
     pub rows_scored: u64,
+    /// What else it took. Of a batch, and so are the numbers above: of all its queries together.
+    pub work: Work,
+}
+
+/// What a search took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Rows that were compared by their search codes first.
+    pub rows_with_codes: u64,
+    /// Of these, how many the heads could not rule out once the threshold was known.
+    pub passed_heads: u64,
+    /// Of these, how many the signs could not rule out either: they were read.
+    pub passed_signs: u64,
+    /// Bytes of codes and vectors that were read, about.
+    pub bytes_read: u64,
 }
 
 impl View {
     /// The best rows for a vector.
     ///
-    /// Cost: one pass over the vectors of the rows that match, on all threads of the rayon pool; with a filter, the
-    /// decompression of all metadata first.
+    /// Cost: one pass over the search codes of the rows that match, or over their vectors where there are no codes, on
+    /// all threads of the rayon pool, and four bytes of memory a row; with a filter, the decompression of all metadata
+    /// first.
     ///
     /// # Errors
     /// A vector that cannot be compared; damage to a row that would be returned, unless the view skips damage.
@@ -116,7 +152,7 @@ pub(crate) fn run(views: &[View], vectors: &[&[f32]], search: &Search) -> Result
     let Some(first) = views.first() else {
         return Ok(vectors
             .iter()
-            .map(|_| Answer { hits: Vec::new(), rows_scanned: 0, rows_scored: 0 })
+            .map(|_| Answer { hits: Vec::new(), rows_scanned: 0, rows_scored: 0, work: Work::default() })
             .collect());
     };
     let identity = first.identity();

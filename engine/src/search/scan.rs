@@ -6,8 +6,9 @@ use rayon::prelude::*;
 use siltstone_format::Flaw;
 use siltstone_format::frame::Frame;
 
+use super::coded::Coded;
 use super::top::{Candidate, Top};
-use super::{Answer, Hit, Search};
+use super::{Answer, Hit, Mode, Search, Work};
 use crate::bitmap::Bitmap;
 use crate::distance::Query;
 use crate::error::Result;
@@ -25,14 +26,34 @@ pub(super) struct Found<'v> {
     scores: Vec<f64>,
     rows_scanned: u64,
     rows_scored: u64,
+    work: Work,
+}
+
+/// What a pass did, counted by all threads.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) rows_scanned: AtomicU64,
+    pub(super) rows_scored: AtomicU64,
+    pub(super) passed_heads: AtomicU64,
+    pub(super) passed_signs: AtomicU64,
+    pub(super) bytes_read: AtomicU64,
+}
+
+impl Counts {
+    /// Adds to one of the counters.
+    pub(super) fn add(&self, counter: &AtomicU64, count: u64) {
+        let _ = self;
+        counter.fetch_add(count, Ordering::Relaxed);
+    }
 }
 
 /// Some rows of a part.
-struct Task<'v> {
-    view: u32,
+#[derive(Debug, Clone)]
+pub(super) struct Task<'v> {
+    pub(super) view: u32,
     part_number: u32,
-    part: &'v Part,
-    mask: &'v Bitmap,
+    pub(super) part: &'v Part,
+    pub(super) mask: &'v Bitmap,
     from: u32,
     to: u32,
     on_damage: OnDamage,
@@ -47,53 +68,102 @@ pub(super) fn scan<'v>(
     search: &Search,
     limit: usize,
 ) -> Result<Vec<Found<'v>>> {
-    let tasks = tasks(views, masks);
+    let mut whole = parts(views, masks);
+    let coded = Coded::of(views, &mut whole, queries, search, limit);
     let tops: Vec<Top<'v>> = queries
         .iter()
         .map(|query| Top::new(limit, search.threshold.map_or(f64::NEG_INFINITY, |score| query.rank(score))))
         .collect();
-    let (scanned, scored) = (AtomicU64::new(0), AtomicU64::new(0));
+    let counts = Counts::default();
+    coded.run(views, queries, &tops, search, limit, &counts)?;
+    let coded_rows = counts.rows_scanned.load(Ordering::Relaxed);
+    let tasks: Vec<Task<'v>> = whole.iter().flat_map(Task::split).collect();
     tasks.par_iter().try_for_each(|task| -> Result<()> {
         let (rows, canonical) = task.run(queries, &tops, search)?;
-        scanned.fetch_add(rows, Ordering::Relaxed);
-        scored.fetch_add(canonical, Ordering::Relaxed);
+        counts.add(&counts.rows_scanned, rows);
+        counts.add(&counts.rows_scored, canonical);
+        counts.add(&counts.bytes_read, rows * 4 * u64::from(task.part.segment.place.dims));
         Ok(())
     })?;
-    let (rows_scanned, rows_scored) = (scanned.into_inner(), scored.into_inner());
+    let (rows_scanned, rows_scored) = (counts.rows_scanned.into_inner(), counts.rows_scored.into_inner());
+    let work = Work {
+        rows_with_codes: coded_rows,
+        passed_heads: counts.passed_heads.into_inner(),
+        passed_signs: counts.passed_signs.into_inner(),
+        bytes_read: counts.bytes_read.into_inner(),
+    };
     let found = tops.into_iter().zip(queries).map(|(top, query)| {
         let candidates = top.finish()?;
         let scores = candidates.iter().map(|candidate| query.score_of_rank(candidate.rank)).collect();
-        Ok(Found { candidates, scores, rows_scanned, rows_scored })
+        Ok(Found { candidates, scores, rows_scanned, rows_scored, work })
     });
     found.collect()
 }
 
-fn tasks<'v>(views: &'v [View], masks: Option<&'v [Vec<Bitmap>]>) -> Vec<Task<'v>> {
-    let mut tasks = Vec::new();
+/// Every part of the views, whole.
+fn parts<'v>(views: &'v [View], masks: Option<&'v [Vec<Bitmap>]>) -> Vec<Task<'v>> {
+    let mut parts = Vec::new();
     for (at, view) in views.iter().enumerate() {
         for (number, part) in view.parts.iter().enumerate() {
             let mask = masks.and_then(|masks| masks.get(at)?.get(number)).unwrap_or(&part.live);
-            let mut from = 0;
-            while from < part.segment.rows {
-                let to = from.saturating_add(TASK_ROWS).min(part.segment.rows);
-                tasks.push(Task {
-                    view: at as u32,
-                    part_number: number as u32,
-                    part,
-                    mask,
-                    from,
-                    to,
-                    on_damage: view.on_damage,
-                    collection: view.collection(),
-                });
-                from = to;
-            }
+            parts.push(Task {
+                view: at as u32,
+                part_number: number as u32,
+                part,
+                mask,
+                from: 0,
+                to: part.segment.rows,
+                on_damage: view.on_damage,
+                collection: view.collection(),
+            });
         }
     }
-    tasks
+    parts
 }
 
 impl<'v> Task<'v> {
+    /// The same rows in pieces, each for one thread.
+    fn split(&self) -> impl Iterator<Item = Self> + '_ {
+        (self.from..self.to).step_by(TASK_ROWS as usize).map(|from| {
+            let to = from.saturating_add(TASK_ROWS).min(self.to);
+            Self { from, to, ..self.clone() }
+        })
+    }
+
+    /// Offers those of some rows, rising, that may be among the best; returns how many were scored canonically.
+    pub(super) fn run_rows(&self, rows: &[u32], query: &Query, top: &Top<'v>) -> Result<u64> {
+        let segment = &*self.part.segment;
+        let dims = segment.place.dims as usize;
+        let mut scored = 0;
+        let frame_of = |row: &u32| segment.frame_of(*row).map(|(number, _)| number);
+        for rows in rows.chunk_by(|a, b| frame_of(a) == frame_of(b)) {
+            let Some(number) = rows.first().and_then(frame_of) else { continue };
+            let Some(at) = segment.frames.get(number) else { continue };
+            let frame = match segment.frame(number) {
+                Ok(frame) => frame,
+                Err(error) if self.on_damage == OnDamage::Skip && error.is_damage() => continue,
+                Err(error) => return Err(error),
+            };
+            let (vectors, norms) = (segment.vectors(at), frame.squared_norm_section());
+            for &row in rows {
+                let local = (row - at.first_row) as usize;
+                let vector = vectors.get(local * dims..(local + 1) * dims);
+                let norm = norms.get(local * 8..).and_then(|norms| norms.first_chunk::<8>());
+                let (Some(vector), Some(norm)) = (vector, norm) else { continue };
+                let norm = f64::from_le_bytes(*norm);
+                if query.optimistic_rank(vector, norm) < top.bar() {
+                    continue;
+                }
+                scored += 1;
+                let rank = query.rank(query.score(vector, norm));
+                if rank >= top.bar() || rank.is_nan() {
+                    self.offer(top, &frame, row, row - at.first_row, rank);
+                }
+            }
+        }
+        Ok(scored)
+    }
+
     /// Passes over the rows; returns how many there were and how many were scored canonically.
     fn run(&self, queries: &[Query], tops: &[Top<'v>], search: &Search) -> Result<(u64, u64)> {
         let segment = &*self.part.segment;
@@ -129,7 +199,8 @@ impl<'v> Task<'v> {
                 for (query, top) in queries.iter().zip(tops) {
                     for &(row, vector, norm) in &block {
                         // A bound that is not a number cannot rule a row out.
-                        if !search.brute_force && query.optimistic_rank(vector, norm) < top.bar() {
+                        if search.mode != Mode::BruteForce && query.optimistic_rank(vector, norm) < top.bar()
+                        {
                             continue;
                         }
                         scored += 1;
@@ -202,6 +273,6 @@ impl Found<'_> {
                 hits.push(hit);
             }
         }
-        Ok(Answer { hits, rows_scanned: self.rows_scanned, rows_scored: self.rows_scored })
+        Ok(Answer { hits, rows_scanned: self.rows_scanned, rows_scored: self.rows_scored, work: self.work })
     }
 }

@@ -64,11 +64,16 @@ impl<'v> Top<'v> {
         }
     }
 
+    /// Raises the bar to what it is by all candidates so far.
+    pub(super) fn settle(&self) {
+        self.prune(&mut self.candidates.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
     fn prune(&self, candidates: &mut Vec<Candidate<'v>>) {
         if self.limit == 0 {
             candidates.clear();
             self.bar.store(f64::INFINITY.to_bits(), Memory::Relaxed);
-        } else if candidates.len() > self.limit {
+        } else if candidates.len() >= self.limit {
             let (_, worst, _) = candidates.select_nth_unstable_by(self.limit - 1, Candidate::order);
             // Under the mutex, so the bar never falls.
             self.bar.store(worst.rank.to_bits(), Memory::Relaxed);

@@ -90,6 +90,14 @@ impl Segment {
         bytes.and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()).unwrap_or_default()
     }
 
+    /// A row's vector and its canonical squared norm, both checked; `None` when they cannot be read.
+    pub(crate) fn vector_and_norm(&self, row: u32) -> Option<(&[f32], f64)> {
+        let (number, at) = self.frame_of(row)?;
+        let frame = self.frame(number).ok()?;
+        let bytes = frame.row(at)?.ok()?;
+        Some((bytemuck::try_cast_slice(bytes).ok()?, frame.squared_norm(at)?))
+    }
+
     /// A frame with a header and an index that were checked.
     pub(crate) fn frame(&self, number: usize) -> Result<Frame<'_>> {
         let entry = self.frames.get(number).ok_or_else(|| self.no_such_frame(number))?;

@@ -35,6 +35,10 @@ impl SegmentPlace {
         self.directory.join(FileKind::KeyIndex(self.segment).file_name())
     }
 
+    pub(crate) fn codes_path(&self) -> PathBuf {
+        self.directory.join(FileKind::Codes(self.segment).file_name())
+    }
+
     pub(crate) fn seed(&self) -> Seed {
         Seed::new(&self.collection, self.segment)
     }

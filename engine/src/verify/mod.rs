@@ -1,6 +1,7 @@
 //! Verifying: reading what a store consists of and reporting, as data, everything that is not as the format says.
 //! Nothing is changed, and no lock is taken.
 
+mod codes;
 pub(crate) mod collection;
 mod segment;
 
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 use siltstone_format::Flaw;
 use siltstone_format::checksum::from_hex;
 use siltstone_format::names::{
-    ASIDE_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden, is_safety_copy,
+    ASIDE_DIR, BASES_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden,
+    is_safety_copy,
 };
 
 use crate::catalogue;
@@ -112,6 +114,7 @@ pub fn verify(
     }
     if only.is_none() {
         strangers(environment, root, &catalogue, &mut report)?;
+        codes::verify_bases(environment, root, &mut report)?;
     }
     let mut wanted = catalogue.collections.clone();
     wanted.retain(|entry| only.is_none_or(|only| only.contains(&entry.name)));
@@ -136,7 +139,7 @@ fn strangers(
     };
     for entry in disk.list(root).map_err(Error::io("list", root))? {
         match entry.name.as_str() {
-            CATALOGUE_FILE | COLLECTIONS_DIR | LOCK_FILE | ASIDE_DIR => {}
+            CATALOGUE_FILE | COLLECTIONS_DIR | LOCK_FILE | ASIDE_DIR | BASES_DIR => {}
             // Kept beside the collections by the command line; not part of the format.
             "sources.json" => {}
             name if is_safety_copy(name) => {}

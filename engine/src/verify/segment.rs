@@ -13,7 +13,7 @@ use siltstone_format::witness::Witness;
 use siltstone_format::{Digest, Flaw};
 
 use super::collection::Collector;
-use super::{Depth, Severity};
+use super::{Depth, Severity, codes};
 use crate::collection::Shared;
 use crate::disk::{DiskFile, Mode, durable};
 use crate::error::{Error, Result};
@@ -52,6 +52,7 @@ pub(super) fn verify(
         Some(promise) => match collector.take(open_sealed(disk, place.clone(), promise))? {
             Some(sealed) => {
                 verify_index(&sealed, shared, depth, collector)?;
+                codes::verify(&sealed, shared, depth, collector)?;
                 Scanned::of(sealed, false)
             }
             None if depth == Depth::Quick => return Ok(()),

@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     write("footer", "footer", &samples::footer())?;
     write("key_index", "small", &samples::key_index(5))?;
+    write("codes", "small", &samples::codes(5))?;
+    write("basis", "basis", &samples::basis())?;
     write("witness", "witness", &samples::witness())?;
     write("documents", "catalogue", &samples::catalogue().encode()?)?;
     write("documents", "manifest", &samples::manifest().encode()?)?;

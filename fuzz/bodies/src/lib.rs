@@ -5,6 +5,7 @@
 //! does not hold together.
 #![deny(missing_docs)]
 
+mod codes;
 mod documents;
 mod footer;
 mod frame;
@@ -15,6 +16,7 @@ pub mod mutate;
 pub mod samples;
 mod witness;
 
+pub use codes::{basis, codes};
 pub use documents::documents;
 pub use footer::footer;
 pub use frame::frame;

@@ -6,11 +6,13 @@ use siltstone_format::checksum::{digest, key_hash};
 use siltstone_format::frame_builder::{EncodedFrame, FrameBuilder, NewRow, Place};
 use siltstone_format::header::{self, SegmentIdentity};
 use siltstone_format::identity::EmbeddingIdentity;
-use siltstone_format::layout::{FooterFrame, FooterKill, KeyIndexEntry, SegmentHeader, WitnessSlot};
+use siltstone_format::layout::{
+    BasisHeader, CodeHeader, FooterFrame, FooterKill, KeyIndexEntry, SegmentHeader, WitnessSlot,
+};
 use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState, SnapshotEntry};
 use siltstone_format::payload::Compression;
 use siltstone_format::snapshot::{Snapshot, SnapshotSegment};
-use siltstone_format::{Flaw, Id, Metric, Seed, footer, key_index, witness};
+use siltstone_format::{Flaw, Id, Metric, Seed, basis, codes, footer, key_index, witness};
 
 /// The collection of every sample.
 pub const COLLECTION: Id = [7; 16];
@@ -115,6 +117,48 @@ pub fn key_index(entries: u32) -> Vec<u8> {
         (0..entries).map(|row| KeyIndexEntry { hash: key_hash(&format!("doc-{row}")), row }).collect();
     sorted.sort_by_key(|entry| (entry.hash, entry.row));
     key_index::encode(&COLLECTION, SEGMENT, [4; 32], &sorted)
+}
+
+/// A code file of `rows` rows.
+pub fn codes(rows: u64) -> Vec<u8> {
+    let (seed, head, dims) = (seed(), 6, 20);
+    let geometry = codes::Geometry::new(rows, dims, head);
+    let header = CodeHeader {
+        collection: COLLECTION,
+        segment: SEGMENT,
+        segment_digest: [4; 32],
+        basis: [5; 32],
+        rows,
+        dims,
+        head,
+    };
+    let mut bytes = header.encode(&seed, 0);
+    let heads = (0..geometry.blocks).map(|number| (geometry.head_offset(number), geometry.head_block));
+    let tails = (0..geometry.blocks).map(|number| (geometry.tail_offset(number), geometry.tail_block));
+    for (offset, length) in heads.chain(tails) {
+        let mut block = vec![0x81; length / 2];
+        codes::finish_block(&mut block, length, &seed, offset);
+        bytes.append(&mut block);
+    }
+    bytes
+}
+
+/// A basis of three directions.
+pub fn basis() -> Vec<u8> {
+    let (dims, head) = (5u32, 3u32);
+    let header = BasisHeader {
+        space: [6; 32],
+        dims,
+        metric: 1,
+        head,
+        sample_rows: 100,
+        rows: 2000,
+        version: 1,
+        defect: 1e-7f64.to_bits(),
+        variance: 0.5f64.to_bits(),
+    };
+    let directions: Vec<f32> = (0..dims * head).map(|at| f32::from(u8::from(at % 6 == 0))).collect();
+    basis::encode(&header, &[0.25; 5], &directions, &[0.3, 0.1, 0.05])
 }
 
 /// A witness whose two slots were both written.

@@ -4,7 +4,9 @@
 
 use siltstone_format::payload::Compression;
 use siltstone_fuzz_bodies::mutate::{Random, mutated};
-use siltstone_fuzz_bodies::{documents, footer, frame, header_page, key_index, samples, witness};
+use siltstone_fuzz_bodies::{
+    basis, codes, documents, footer, frame, header_page, key_index, samples, witness,
+};
 
 fn mutations() -> u64 {
     std::env::var("SILTSTONE_MUTATIONS").ok().and_then(|count| count.parse().ok()).unwrap_or(1_000)
@@ -71,6 +73,16 @@ fn footers() {
 #[test]
 fn key_indexes() {
     run("key index", 80, key_index, &[samples::key_index(0), samples::key_index(5), samples::key_index(342)]);
+}
+
+#[test]
+fn code_files() {
+    run("code file", 130, codes, &[samples::codes(0), samples::codes(5), samples::codes(33)]);
+}
+
+#[test]
+fn bases() {
+    run("basis", 120, basis, &[samples::basis()]);
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! Rows into codes: two matrix products over many rows at once, and for each row the numbers that `bound.rs` asks for,
+//! rounded in the direction that keeps the bound.
+
+use siltstone_format::Metric;
+
+use super::bases::Basis;
+use super::bound::{
+    EVALUATION, EVALUATION_SHARE, HEAD_SHARE, LEAST, MOST, ROW_SHARE, SCALING, TAIL_SHARE, UNDERFLOW, dot,
+    norm, up,
+};
+use super::rotation;
+use crate::distance::product::{Right, add_products_here, rounding};
+
+/// The code of one row.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Code {
+    /// Elements of the head, in steps of `scale`.
+    pub(super) head: Vec<i8>,
+    pub(super) scale: f32,
+    pub(super) head_error: f32,
+    pub(super) tail_norm: f32,
+    pub(super) offset: f32,
+    /// Signs of the rotated tail, set where it is not negative.
+    pub(super) signs: Vec<u64>,
+    pub(super) sign_scale: f32,
+    pub(super) sign_error: f32,
+}
+
+impl Code {
+    /// The code of a row that is never dropped.
+    pub(super) fn always(basis: &Basis) -> Self {
+        Self {
+            head: vec![0; basis.head()],
+            scale: 0.0,
+            head_error: f32::INFINITY,
+            tail_norm: 0.0,
+            offset: 0.0,
+            signs: vec![0; basis.dims().div_ceil(64)],
+            sign_scale: 0.0,
+            sign_error: 0.0,
+        }
+    }
+}
+
+/// The centred rows: what is projected. `None` in place of the norms of a row that has no code.
+pub(super) fn centred(
+    metric: Metric,
+    centre: &[f32],
+    rows: &[(&[f32], f64)],
+) -> (Vec<f32>, Vec<Option<f64>>) {
+    let dims = centre.len();
+    let mut all = Vec::with_capacity(rows.len() * dims);
+    let mut originals = Vec::with_capacity(rows.len());
+    for &(row, squared_norm) in rows {
+        let scale = match metric {
+            Metric::Cosine => 1.0 / squared_norm.sqrt(),
+            Metric::Dot | Metric::Euclidean => 1.0,
+        };
+        let start = all.len();
+        all.extend(row.iter().zip(centre).map(|(&x, &c)| (scale * f64::from(x) - f64::from(c)) as f32));
+        all.resize(start + dims, 0.0);
+        let length = scale * squared_norm.sqrt();
+        let here = all.get_mut(start..).unwrap_or_default();
+        let usable = norm(here) <= MOST && length <= MOST && row.len() == dims;
+        if !usable {
+            here.fill(0.0);
+        }
+        originals.push(usable.then_some(length));
+    }
+    (all, originals)
+}
+
+/// The codes of some rows, given with their canonical squared norms.
+pub(super) fn encode(basis: &Basis, rows: &[(&[f32], f64)]) -> Vec<Code> {
+    let (dims, head) = (basis.dims(), basis.head());
+    let (residuals, lengths) = centred(basis.metric(), basis.centre(), rows);
+    let mut heads = vec![0.0f32; rows.len() * head];
+    add_products_here(&mut heads, &residuals, Right::by_columns(basis.directions(), dims), 1.0);
+    let mut tails = residuals.clone();
+    add_products_here(&mut tails, &heads, Right::by_terms(basis.directions(), dims), -1.0);
+    let parts = residuals.chunks(dims).zip(heads.chunks(head)).zip(tails.chunks_mut(dims));
+    parts
+        .zip(lengths)
+        .map(|(((row, head), tail), length)| match length {
+            Some(length) => code(basis, row, head, tail, length).unwrap_or_else(|| Code::always(basis)),
+            None => Code::always(basis),
+        })
+        .collect()
+}
+
+/// The code of a row from its parts; `None` when a number leaves its range.
+fn code(basis: &Basis, row: &[f32], projected: &[f32], tail: &mut [f32], length: f64) -> Option<Code> {
+    let (dims, directions) = (row.len() as f64, projected.len() as f64);
+    let row_norm = norm(row);
+    let head_norm = norm(projected);
+    let scaling =
+        if basis.metric() == Metric::Cosine { SCALING * (length + basis.centre_norm()) } else { 0.0 };
+    let rho = ROW_SHARE * row_norm + scaling + UNDERFLOW;
+    let head_rounding = 1.01 * directions.sqrt() * rounding(row.len()) * row_norm;
+
+    let greatest = projected.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+    let mut scale = (f64::from(greatest) / 127.0) as f32;
+    if f64::from(scale) < LEAST {
+        scale = 0.0;
+    }
+    let steps = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+    let head: Vec<i8> = projected.iter().map(|x| (x * steps).round().clamp(-127.0, 127.0) as i8).collect();
+    let lost =
+        projected.iter().zip(&head).map(|(&x, &code)| f64::from(x) - f64::from(scale) * f64::from(code));
+    let lost = lost.map(|difference| difference * difference).sum::<f64>().sqrt();
+    let coded = f64::from(scale) * norm(&head);
+    let head_error = lost
+        + head_rounding
+        + basis.defect() * (head_norm + head_rounding)
+        + (HEAD_SHARE + EVALUATION_SHARE) * coded
+        + rho;
+
+    let tail_norm = norm(tail);
+    let tail_rounding = 1.01 * head_rounding
+        + rounding(projected.len() + 1) * (row_norm + 1.01 * directions.sqrt() * head_norm);
+    rotation::rotate(tail, |power| (1.0 / (power as f64).sqrt()) as f32);
+    let rotation_rounding = rotation::roundings(tail.len()) * 2.0 * f64::from(f32::EPSILON) * tail_norm;
+    let sign_scale = (tail.iter().map(|x| f64::from(x.abs())).sum::<f64>() / dims) as f32;
+    let missed = tail.iter().map(|x| f64::from(x.abs()) - f64::from(sign_scale));
+    let missed = missed.map(|difference| difference * difference).sum::<f64>().sqrt();
+    let sign_error = missed
+        + tail_rounding
+        + rotation_rounding
+        + (TAIL_SHARE + EVALUATION_SHARE) * f64::from(sign_scale) * dims.sqrt()
+        + rho;
+    let signs = tail
+        .chunks(64)
+        .map(|chunk| chunk.iter().enumerate().fold(0u64, |word, (at, x)| word | u64::from(*x >= 0.0) << at));
+
+    let offset = match basis.metric() {
+        Metric::Cosine | Metric::Dot => dot(basis.centre(), row) as f32,
+        Metric::Euclidean => up(-0.5 * row_norm * row_norm * (1.0 - ROW_SHARE)),
+    };
+    let found = Code {
+        head,
+        scale,
+        head_error: up(head_error * EVALUATION),
+        tail_norm: up((tail_norm + tail_rounding + rho) * EVALUATION),
+        offset,
+        signs: signs.collect(),
+        sign_scale,
+        sign_error: up(sign_error * EVALUATION),
+    };
+    let numbers = [found.scale, found.head_error, found.tail_norm, found.sign_scale, found.sign_error];
+    let usable = numbers.iter().all(|number| f64::from(*number) <= 2.0 * MOST) && found.offset.is_finite();
+    usable.then_some(found)
+}

@@ -1,0 +1,216 @@
+//! Encoding: search codes for the sealed segments of a store, and the basis that they are made with.
+//!
+//! Everything made here is derived. It is made under the locks that writing takes, so that two processes do not do the
+//! same work, and published by rename; dying at any step leaves files that are whole, or that the next writer sweeps.
+
+use std::io;
+use std::sync::Arc;
+
+use siltstone_format::identity::EmbeddingIdentity;
+use siltstone_format::names::{LOCK_FILE, basis_file};
+
+use crate::append::{Writer, WriterOptions};
+use crate::codes::{self, Bases, Basis};
+use crate::collection::{Collection, Shared};
+use crate::disk::durable;
+use crate::error::{Error, Result};
+use crate::event::Event;
+use crate::lock;
+use crate::segment::Segment;
+use crate::store::Store;
+use crate::view::{OnDamage, View};
+
+/// Fewest rows of a vector space that a basis is trained for: fewer are scanned in a moment.
+pub const LEAST_ROWS: u64 = 1_000;
+/// A basis is trained anew when there are this many times the rows that there were.
+const GROWTH: u64 = 8;
+/// Fewest rows of an open segment that is sealed to be encoded.
+const SEAL_ROWS: u64 = 64;
+/// An open segment is sealed when it has more than one in this many of the rows before it. So at most a ninth of a
+/// collection stays without codes, and the number of its segments grows with the logarithm of its rows.
+const SEAL_SHARE: u64 = 8;
+
+/// What an encoding did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Encoded {
+    /// Bases that were trained.
+    pub trained: u64,
+    /// Open segments that were sealed.
+    pub sealed: u64,
+    /// Segments that got a code file.
+    pub segments: u64,
+    /// Rows of those segments.
+    pub rows: u64,
+    /// Collections that somebody else was writing to: left for the next time.
+    pub busy: u64,
+}
+
+impl Store {
+    /// Makes search codes for everything that has none: for each vector space with at least [`LEAST_ROWS`] rows a basis,
+    /// learnt from a sample of all of its collections, then a code file for each sealed segment. Open segments with
+    /// at least 64 rows, and more than an eighth of the rows before them, are sealed first. Answers stay the same, and
+    /// come sooner. Hidden collections are left out.
+    ///
+    /// Durability: files are synced and renamed; losing them costs time only. Cost: reads what has no codes yet, about
+    /// twenty microseconds a row of 1536 elements and processor; some seconds when a basis is trained.
+    ///
+    /// # Errors
+    /// Damage to a collection; a disk that refuses. What was encoded before stays.
+    pub fn encode(&self) -> Result<Encoded> {
+        let mut done = Encoded::default();
+        let mut spaces: Vec<(EmbeddingIdentity, Vec<Collection>)> = Vec::new();
+        for collection in self.collections()? {
+            match spaces.iter_mut().find(|(identity, _)| identity.same_space(collection.identity())) {
+                Some((_, same)) => same.push(collection),
+                None => spaces.push((collection.identity().clone(), vec![collection])),
+            }
+        }
+        for (identity, collections) in &spaces {
+            if let Some(basis) = self.basis(identity, collections, &mut done)? {
+                for collection in collections {
+                    match encode_collection(&collection.shared, &basis, true, &mut done) {
+                        Err(Error::Locked { .. }) => done.busy += 1,
+                        result => result?,
+                    }
+                }
+                if done.busy == 0 {
+                    self.remove_older(identity, &basis)?;
+                }
+            }
+        }
+        Ok(done)
+    }
+
+    /// The newest basis of a space, trained when there is none or the space has outgrown it.
+    fn basis(
+        &self,
+        identity: &EmbeddingIdentity,
+        collections: &[Collection],
+        done: &mut Encoded,
+    ) -> Result<Option<Arc<Basis>>> {
+        let (environment, root) = (self.environment(), self.path());
+        let disk = &*environment.disk;
+        let known = self.bases.newest(disk, root, identity)?;
+        let views: Vec<View> =
+            collections.iter().map(|found| found.view_with(OnDamage::Skip)).collect::<Result<_>>()?;
+        let rows: u64 = views.iter().map(View::len).sum();
+        match &known {
+            Some(basis) if rows < basis.trained_rows().saturating_mul(GROWTH) => return Ok(known),
+            None if rows < LEAST_ROWS => return Ok(None),
+            _ => {}
+        }
+        let version = known.as_ref().map_or(1, |basis| basis.version() + 1);
+        let wanted = codes::sample_rows(rows, identity.dims);
+        let sample = sample(&views, rows, wanted);
+        let Some(bytes) = codes::train(identity, &sample, rows, version) else { return Ok(known) };
+        let directory = Bases::directory(root);
+        let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;
+        match disk.create_dir(&directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(Error::io("create", &directory)(error));
+            }
+            _ => disk.sync_dir(root).map_err(Error::io("sync", root))?,
+        }
+        let basis = Basis::decode(&bytes).map_err(|flaw| Error::flaw(&directory, flaw))?;
+        durable::publish(disk, &directory, &basis_file(&basis.digest()), &bytes)?;
+        done.trained += 1;
+        self.bases.get(disk, root, &basis.digest()).map(Some)
+    }
+
+    /// Removes the bases of a space that no code file needs any more.
+    fn remove_older(&self, identity: &EmbeddingIdentity, newest: &Basis) -> Result<()> {
+        let (environment, root) = (self.environment(), self.path());
+        let disk = &*environment.disk;
+        for digest in codes::digests(disk, root)? {
+            let Ok(basis) = self.bases.get(disk, root, &digest) else { continue };
+            if basis.is_of(identity) && basis.version() < newest.version() {
+                let path = Bases::directory(root).join(basis_file(&digest));
+                disk.remove(&path).map_err(Error::io("remove", &path))?;
+                environment.observer.event(&Event::Swept { path });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Collection {
+    /// Makes search codes for the sealed segments that have none, with the basis that the store has for their vector
+    /// space; see [`Store::encode`], which makes one. Without one nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while somebody else writes; damage; a disk that refuses.
+    pub fn encode(&self) -> Result<Encoded> {
+        let (mut done, shared) = (Encoded::default(), &self.shared);
+        let disk = &*shared.environment.disk;
+        if let Some(basis) = shared.bases.newest(disk, &shared.root, &shared.identity)? {
+            encode_collection(shared, &basis, false, &mut done)?;
+        }
+        Ok(done)
+    }
+}
+
+/// Rows spread evenly over all views. Rows that cannot be read are left out.
+fn sample(views: &[View], rows: u64, wanted: u64) -> Vec<(&[f32], f64)> {
+    let mut sample = Vec::new();
+    let mut seen = 0u64;
+    for part in views.iter().flat_map(|view| &view.parts) {
+        for row in part.live.iter(0, u32::MAX) {
+            // As many as the share of the rows so far asks for.
+            if u128::from(seen) * u128::from(wanted) / u128::from(rows.max(1)) >= sample.len() as u128 {
+                sample.extend(part.segment.vector_and_norm(row));
+            }
+            seen += 1;
+        }
+    }
+    sample
+}
+
+/// Whether the codes of a segment are good to the last block and made with this basis.
+fn is_encoded(shared: &Shared, segment: &Segment, basis: &Basis) -> bool {
+    shared
+        .codes(segment)
+        .is_some_and(|codes| codes.basis().digest() == basis.digest() && codes.check().is_empty())
+}
+
+fn encode_collection(shared: &Arc<Shared>, basis: &Basis, may_seal: bool, done: &mut Encoded) -> Result<()> {
+    // Every block is read: a damaged one is made again.
+    shared.look_again(true);
+    let view = crate::view::load(shared, crate::view::At::Now, OnDamage::Skip)?;
+    let (sealed, open): (Vec<_>, Vec<_>) = view.parts.iter().partition(|part| part.segment.digest.is_some());
+    let rows_of =
+        |parts: &[&crate::view::Part]| -> u64 { parts.iter().map(|part| u64::from(part.segment.rows)).sum() };
+    let seal = may_seal && rows_of(&open) >= SEAL_ROWS && rows_of(&open) * SEAL_SHARE > rows_of(&sealed);
+    if !seal && sealed.iter().all(|part| is_encoded(shared, &part.segment, basis)) {
+        return Ok(());
+    }
+    let mut writer = Writer::open(shared, WriterOptions::default())?;
+    if seal && writer.seal()? {
+        done.sealed += 1;
+    }
+    let disk = &*shared.environment.disk;
+    for segment in writer.sealed_segments().filter(|segment| segment.digest.is_some()) {
+        // A segment that was just sealed has its codes already; they are part of what this did.
+        let is_new = !sealed.iter().any(|part| part.segment.digest == segment.digest);
+        if !is_encoded(shared, segment, basis) {
+            codes::write(segment, disk, basis)?;
+        } else if !is_new {
+            continue;
+        }
+        done.segments += 1;
+        done.rows += u64::from(segment.rows);
+    }
+    shared.look_again(true);
+    Ok(())
+}
+
+/// Gives a segment that was just sealed its codes, when the store has a basis for it. Derived: a disk that refuses is an
+/// event, and the next encoding makes them.
+pub(crate) fn at_seal(shared: &Shared, segment: &Segment) {
+    let disk = &*shared.environment.disk;
+    let basis = shared.bases.newest(disk, &shared.root, &shared.identity);
+    let written = basis.and_then(|basis| basis.map_or(Ok(()), |basis| codes::write(segment, disk, &basis)));
+    if let Err(error) = written {
+        let (path, reason) = (segment.place.codes_path(), error.to_string());
+        shared.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
+    }
+}

@@ -1,0 +1,329 @@
+//! Search codes never change an answer: with them every search returns the keys and the score bits of brute force, on data
+//! made to break bounds; and codes and bases can be deleted, damaged or half made at will.
+
+use std::path::PathBuf;
+
+use harness::attack::verified;
+use harness::fixture::{STORE, environment, later_environment};
+use harness::proof::{effort, report};
+use harness::rng::Rng;
+use harness::sim_disk::{Failure, Fault, SimDisk};
+use serde_json::json;
+use siltstone::identity::EmbeddingIdentity;
+use siltstone::{Answer, Filter, Metric, Record, Scope, Search, Severity, Store, WriterOptions};
+
+/// Rows that are hard in one way or another.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    Uniform,
+    Spectrum,
+    Clusters,
+    RankOne,
+    ZeroVariance,
+    Neighbours,
+    MixedNorms,
+    Huge,
+    Denormal,
+    ConstantDims,
+    Duplicates,
+}
+
+const SHAPES: [Shape; 11] = [
+    Shape::Spectrum,
+    Shape::Clusters,
+    Shape::Uniform,
+    Shape::RankOne,
+    Shape::ZeroVariance,
+    Shape::Neighbours,
+    Shape::MixedNorms,
+    Shape::Huge,
+    Shape::Denormal,
+    Shape::ConstantDims,
+    Shape::Duplicates,
+];
+
+impl Shape {
+    fn vector(self, dims: usize, rng: &mut Rng) -> Vec<f32> {
+        // The same for every row of a shape.
+        let mut fixed = Rng::new(77);
+        let first: Vec<f32> = (0..dims).map(|_| fixed.signed_unit_f32()).collect();
+        let mut row: Vec<f32> = (0..dims).map(|_| rng.signed_unit_f32()).collect();
+        let scale = |row: &mut Vec<f32>, by: f32| row.iter_mut().for_each(|x| *x *= by);
+        match self {
+            Self::Uniform => {}
+            Self::Spectrum => {
+                row.iter_mut()
+                    .zip(&first)
+                    .enumerate()
+                    .for_each(|(i, (x, c))| *x = 0.2 * c + *x / (1 + i) as f32);
+            }
+            Self::Clusters => {
+                let mut centre = Rng::new(rng.below(20));
+                row.iter_mut().for_each(|x| *x = centre.signed_unit_f32() + 0.2 * *x);
+            }
+            Self::RankOne => {
+                let along = rng.signed_unit_f32();
+                row = first.iter().map(|x| along * x).collect();
+            }
+            Self::ZeroVariance => row = first,
+            Self::Neighbours => {
+                row = first;
+                let at = rng.index(dims);
+                row[at] = if rng.chance(1, 2) { row[at].next_up() } else { row[at].next_down() };
+            }
+            Self::MixedNorms => {
+                let by = (rng.signed_unit_f32() * 40.0).exp2();
+                scale(&mut row, by);
+            }
+            Self::Huge => scale(&mut row, 3e38),
+            Self::Denormal => scale(&mut row, 1e-40),
+            Self::ConstantDims => row.iter_mut().skip(1).step_by(2).for_each(|x| *x = 0.5),
+            Self::Duplicates => {
+                let mut few = Rng::new(rng.below(5));
+                row = (0..dims).map(|_| few.signed_unit_f32()).collect();
+            }
+        }
+        if row.iter().all(|x| *x == 0.0) {
+            row[0] = 1.0;
+        }
+        row
+    }
+}
+
+/// Two collections with several segments each, deleted and replaced rows, and rows that are not sealed.
+fn store(shape: Shape, metric: Metric, dims: usize, rows: usize) -> (SimDisk, Store) {
+    let disk = SimDisk::new();
+    let store = Store::create_in(environment(&disk), STORE).unwrap();
+    let identity =
+        EmbeddingIdentity { dims: dims as u32, metric, model: "hard".into(), ..EmbeddingIdentity::default() };
+    let mut rng = Rng::new(dims as u64);
+    for (name, share) in [("many", 3), ("few", 1)] {
+        let collection = store.create_collection(name, identity.clone()).unwrap();
+        let mut writer = collection.writer_with(WriterOptions::default()).unwrap();
+        let rows = rows * share / 4;
+        for row in 0..rows {
+            let metadata = json!({"n": row % 10, "file_path": format!("page-{}", row % 97)});
+            let vector = shape.vector(dims, &mut rng);
+            let metadata = metadata.as_object().cloned().unwrap();
+            writer.upsert(Record::new(&format!("{name}-{row:05}"), &vector).metadata(metadata)).unwrap();
+            if row == rows / 2 || row == rows * 3 / 4 {
+                writer.commit().unwrap();
+                writer.seal().unwrap();
+            }
+        }
+        writer.commit().unwrap();
+        writer.seal().unwrap();
+        for row in (0..rows).step_by(7) {
+            writer.delete(&format!("{name}-{row:05}")).unwrap();
+        }
+        for row in (1..rows).step_by(50) {
+            let vector = shape.vector(dims, &mut rng);
+            writer.upsert(Record::new(&format!("{name}-{row:05}"), &vector)).unwrap();
+        }
+        writer.commit().unwrap();
+    }
+    (disk, store)
+}
+
+fn of(answer: &Answer) -> Vec<(String, u64)> {
+    let hits = answer.hits.iter();
+    hits.map(|hit| (format!("{}/{}", hit.collection, hit.key), hit.score.to_bits())).collect()
+}
+
+#[derive(Debug, Default)]
+struct Compared {
+    comparisons: u64,
+    with_codes: u64,
+    rows: u64,
+    passed: u64,
+}
+
+fn compare(store: &Store, shape: Shape, dims: usize, queries: usize, compared: &mut Compared) {
+    let view = store.view(&Scope::All, Default::default()).unwrap();
+    let rows = view.len() as usize;
+    let mut rng = Rng::new(5);
+    for number in 0..queries {
+        let vector = match number % 3 {
+            0 => Shape::Uniform.vector(dims, &mut rng),
+            _ => shape.vector(dims, &mut rng),
+        };
+        for k in [1, 2, 10, 100, rows / 9, rows / 2, rows, rows + 5] {
+            let threshold = (k == 10).then(|| view.search(&vector, &Search::new(5).brute_force()).unwrap());
+            let threshold = threshold.and_then(|answer| answer.hits.last().map(|hit| hit.score));
+            let mut searches = vec![Search::new(k)];
+            searches.push(Search::new(k).filter(Filter::lt("n", 3)));
+            if k <= 10 {
+                searches.push(Search::new(k).per_document("file_path"));
+                searches.extend(threshold.map(|score| Search::new(k).threshold(score)));
+            }
+            for search in searches {
+                let expected = view.search(&vector, &search.clone().brute_force()).unwrap();
+                let found = view.search(&vector, &search).unwrap();
+                assert_eq!(of(&found), of(&expected), "{shape:?}, {dims} dims, query {number}, {search:?}");
+                compared.comparisons += 1;
+                compared.with_codes += u64::from(found.work.rows_with_codes > 0);
+                compared.rows += found.work.rows_with_codes;
+                compared.passed += found.work.passed_heads;
+            }
+        }
+    }
+    let vectors: Vec<Vec<f32>> = (0..5).map(|_| shape.vector(dims, &mut rng)).collect();
+    let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
+    let expected = view.search_batch(&vectors, &Search::new(7).brute_force()).unwrap();
+    let found = view.search_batch(&vectors, &Search::new(7)).unwrap();
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(of(found), of(expected), "{shape:?}, {dims} dims, in a batch");
+        compared.comparisons += 1;
+    }
+}
+
+#[test]
+fn every_answer_with_codes_is_that_of_brute_force() {
+    let mut compared = Compared::default();
+    let mut stores = 0;
+    let widths: &[usize] = effort(&[7, 64], &[1, 2, 7, 64, 100, 1000, 1536, 3072]);
+    for &dims in widths {
+        for metric in Metric::ALL {
+            for shape in SHAPES {
+                let (_disk, store) = store(shape, metric, dims, 1300);
+                let done = store.encode().unwrap();
+                assert!(done.trained <= 1 && (done.trained == 0 || done.segments >= 6), "{done:?}");
+                compare(&store, shape, dims, effort(3, 30), &mut compared);
+                stores += 1;
+            }
+        }
+    }
+    for &dims in effort(&[1usize, 1000, 1536][..], &[]) {
+        let (_disk, store) = store(Shape::Spectrum, Metric::Cosine, dims, 1300);
+        store.encode().unwrap();
+        compare(&store, Shape::Spectrum, dims, 2, &mut compared);
+        stores += 1;
+    }
+    report(format_args!(
+        "{} searches of {stores} stores compared with brute force, {} of them with codes: 0 mismatches; {} of {} rows passed level 1",
+        compared.comparisons, compared.with_codes, compared.passed, compared.rows
+    ));
+    assert!(compared.with_codes * 3 > compared.comparisons, "{compared:?}");
+}
+
+/// A store with codes, small enough to be damaged over and over.
+fn encoded() -> SimDisk {
+    let (disk, store) = store(Shape::Clusters, Metric::Cosine, 24, 1200);
+    let done = store.encode().unwrap();
+    assert_eq!((done.trained, done.busy), (1, 0));
+    disk
+}
+
+fn open(disk: &SimDisk) -> Store {
+    Store::open_in(later_environment(disk), STORE).unwrap()
+}
+
+fn ask(store: &Store) -> Vec<Vec<(String, u64)>> {
+    let view = store.view(&Scope::All, Default::default()).unwrap();
+    let mut rng = Rng::new(8);
+    (0..4)
+        .map(|_| of(&view.search(&Shape::Clusters.vector(24, &mut rng), &Search::new(5)).unwrap()))
+        .collect()
+}
+
+fn derived(disk: &SimDisk) -> Vec<PathBuf> {
+    let is_derived = |path: &PathBuf| {
+        path.extension().is_some_and(|extension| extension == "codes" || extension == "basis")
+    };
+    disk.files().into_iter().filter(is_derived).collect()
+}
+
+#[test]
+fn codes_and_bases_can_be_damaged_or_deleted_at_will() {
+    let disk = encoded();
+    let expected = ask(&open(&disk));
+    assert_eq!(verified(&disk).unwrap().findings, []);
+    let (mut tried, mut rebuilt) = (0u64, 0u64);
+    let mut rng = Rng::new(4);
+    for path in derived(&disk) {
+        let bytes = disk.read_file(&path).unwrap();
+        let flips = effort(60, 4000).min(bytes.len());
+        let mut versions: Vec<Option<Vec<u8>>> = (0..flips)
+            .map(|_| {
+                let mut damaged = bytes.clone();
+                // Half of them in what every search reads.
+                let within = if rng.chance(1, 2) { bytes.len().min(12_000) } else { bytes.len() };
+                damaged[rng.index(within)] ^= 1 << rng.below(8);
+                Some(damaged)
+            })
+            .collect();
+        versions.extend(
+            [0, 1, 100, bytes.len() / 2, bytes.len() - 1].map(|length| Some(bytes[..length].to_vec())),
+        );
+        versions.push(Some([bytes.as_slice(), &[0; 64]].concat()));
+        versions.push(None);
+        for (number, version) in versions.into_iter().enumerate() {
+            let damaged = disk.clone_image();
+            match version {
+                Some(version) => damaged.write_file(&path, version).unwrap(),
+                None => damaged.remove_file(&path).unwrap(),
+            }
+            let place = format!("{}, version {number}", path.display());
+            assert_eq!(ask(&open(&damaged)), expected, "{place}");
+            let findings = verified(&damaged).unwrap().findings;
+            assert!(!findings.is_empty(), "{place}: nobody noticed");
+            assert!(
+                findings.iter().all(|found| found.severity == Severity::Derived),
+                "{place}: {findings:?}"
+            );
+            tried += 1;
+            if number % effort(30, 50) == 0 || number >= flips {
+                open(&damaged).encode().unwrap();
+                let left = verified(&damaged).unwrap().findings;
+                let of_basis = path.extension().is_some_and(|extension| extension == "basis");
+                let about = |found: &&siltstone::Finding| !(of_basis && found.path == path);
+                assert_eq!(left.iter().filter(about).count(), 0, "{place}: {left:?}");
+                assert_eq!(ask(&open(&damaged)), expected, "{place}, encoded again");
+                rebuilt += 1;
+            }
+        }
+    }
+    report(format_args!(
+        "{tried} damaged code files and bases: same answers, always a finding; {rebuilt} made again"
+    ));
+}
+
+#[test]
+fn encoding_may_die_or_fail_at_any_call() {
+    let (before, store) = store(Shape::Clusters, Metric::Cosine, 24, 1200);
+    let expected = ask(&store);
+    drop(store);
+    let disk = before.clone_image();
+    disk.keep_moments();
+    open(&disk).encode().unwrap();
+    let moments = disk.take_moments();
+    let step = effort(9, 1);
+    let (mut cuts, mut failures) = (0u64, 0u64);
+    for (number, (_, moment)) in moments.iter().enumerate().step_by(step) {
+        for seed in 0..effort(2u64, 5) {
+            let crashed = moment.crash(number as u64 * 31 + seed);
+            assert_eq!(ask(&open(&crashed)), expected, "after a power cut at call {number}");
+            let findings = verified(&crashed).unwrap().findings;
+            assert!(findings.iter().all(|found| found.severity < Severity::Damage), "{number}: {findings:?}");
+            open(&crashed).encode().unwrap();
+            assert_eq!(ask(&open(&crashed)), expected, "encoded again after call {number}");
+            let left = verified(&crashed).unwrap().findings;
+            let litter = left.iter().filter(|found| found.severity == Severity::Derived).count();
+            assert_eq!(litter, 0, "after call {number}: {left:?}");
+            cuts += 1;
+        }
+    }
+    let calls = moments.last().map_or(0, |(calls, _)| *calls);
+    for call in (1..=calls).step_by(step) {
+        let failing = before.clone_image();
+        failing.arm(call, Fault::Once(Failure::Io));
+        let _ = Store::open_in(later_environment(&failing), STORE).and_then(|store| store.encode());
+        failing.disarm();
+        let after = failing.kill();
+        assert_eq!(ask(&open(&after)), expected, "after an I/O error at call {call}");
+        open(&after).encode().unwrap();
+        assert_eq!(ask(&open(&after)), expected, "encoded again after call {call}");
+        failures += 1;
+    }
+    report(format_args!("{cuts} power cuts and {failures} I/O errors while encoding: same answers"));
+}
