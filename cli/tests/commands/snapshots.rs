@@ -157,6 +157,15 @@ fn restore_goes_back_and_can_be_undone_with_the_command_that_it_prints() {
     assert!(work.collection("docs_Alpha").view().unwrap().contains("new").unwrap());
     work.run(&["health", "--deep-scan"]).expect(0);
     work.run(&["inspect", "docs_Alpha"]).expect(0);
+    // The snapshot has not seen what the present has.
+    let rows = |arguments: &[&str]| {
+        let flags = ["health", "--json", "--collection", "docs_Alpha"];
+        let report = work.run(&[&flags[..], arguments].concat()).expect(0).json();
+        report["surveyed"][0]["rows"].as_u64()
+    };
+    assert_eq!((rows(&[]), rows(&["--snapshot", "one"])), (Some(21), Some(20)));
+    work.run(&["health", "--snapshot", "none"]).expect(2);
+    work.run(&["health", "--snapshot", "one", "--fix"]).expect(2);
     let ended = work.run(&["snapshot", "restore", "none"]).expect(2);
     assert!(ended.stderr.contains("no collection has a snapshot named"), "{ended:?}");
     let ended = work.run(&["snapshot", "restore", "one", "--collection", "docs_Gamma"]).expect(2);

@@ -62,10 +62,10 @@ fn a_store_that_cannot_be_written_is_read() {
 
     let guide = store.collection("guide").unwrap();
     let identity = EmbeddingIdentity { dims: 1, ..EmbeddingIdentity::default() };
-    refused(guide.writer(), &["lock"], "the right to use");
-    refused(guide.create_snapshot("third"), &["lock"], "the right to use");
-    refused(store.create_collection("new", identity), &["lock"], "the right to use");
-    refused(store.drop_collection("guide"), &["lock"], "the right to use");
-    refused(Store::create_in(environment, "/other"), &["/other"], "the right to use");
+    refused(guide.writer(), &["lock"], "mount the file system for writing");
+    refused(guide.create_snapshot("third"), &["lock"], "mount the file system for writing");
+    refused(store.create_collection("new", identity), &["lock"], "mount the file system for writing");
+    refused(store.drop_collection("guide"), &["lock"], "mount the file system for writing");
+    refused(Store::create_in(environment, "/other"), &["/other"], "mount the file system for writing");
     given.is_unchanged();
 }
