@@ -68,7 +68,7 @@ fn the_guides_commands_back_up_verify_list_and_restore() {
     work.run(&["health", "--deep-scan", "--json"]).expect(0);
 
     // And back again, by the command that was suggested.
-    let undo = restored.stderr.split("to undo: siltstone ").nth(1).unwrap().trim();
+    let undo = restored.stderr.split("to undo: siltstone ").nth(1).unwrap().lines().next().unwrap();
     work.run(&undo.split(' ').collect::<Vec<_>>()).expect(0);
     assert_eq!(rows(&work.store()).len(), before.len() + 1);
 

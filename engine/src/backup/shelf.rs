@@ -75,6 +75,12 @@ pub(super) fn create(
     if written.is_err() {
         // Where even this fails, the next command in this directory sweeps it away.
         let _ = disk.remove(&temporary);
+        let digest = format!("{name}{DIGEST_SUFFIX}");
+        let _ = disk.remove(&directory.join(format!("{digest}{TEMPORARY_SUFFIX}")));
+        let is_there = disk.list(directory).is_ok_and(|all| all.iter().any(|entry| entry.name == name));
+        if !is_there {
+            let _ = disk.remove(&directory.join(digest));
+        }
     }
     written.map(|()| directory.join(name))
 }

@@ -42,7 +42,7 @@ fn backups_of_a_store_that_is_written_are_whole_commits() {
         store.create_collection(name, identity).unwrap();
     }
     let (stop, commits) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-    let rounds = effort(6, 40);
+    let rounds = effort(4, 15);
     std::thread::scope(|scope| {
         for name in names {
             let (store, stop, commits) = (store.clone(), Arc::clone(&stop), Arc::clone(&commits));
