@@ -167,6 +167,7 @@ impl Planner<'_> {
             }
             return Ok(());
         };
+        // `update` keeps one folder a collection; what somebody else recorded is for them to bring up to date.
         let [root] = roots.roots.as_slice() else { return Ok(()) };
         let mending = |gone, new, changed, again| -> Result<Mending, CliError> {
             let source = source(&one.name, roots, root)?;
