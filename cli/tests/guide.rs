@@ -66,7 +66,7 @@ const COUNTERPARTS: &[(&str, &str)] = &[
 ];
 
 /// Commands of the guide that a build may lack. One that it has is run; this list only lets the others be passed over.
-const MAY_BE_MISSING: &[&str] = &["backup", "compact"];
+const MAY_BE_MISSING: &[&str] = &["compact"];
 
 /// Commands that end otherwise than with 0 where the guide has them, and how.
 const ENDS_WITH: &[(&str, i32)] = &[("siltstone health --deep-scan --fix --dry-run", 3)];
