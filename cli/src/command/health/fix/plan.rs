@@ -76,8 +76,9 @@ impl Step {
     /// What it is about, in words.
     pub(in super::super) fn described(&self) -> String {
         let documents = counted(self.planned, "document", "documents");
+        let gone = counted(self.planned, "document that is gone", "documents that are gone");
         match (self.act, self.tokens, self.cost_usd) {
-            (Act::Remove, ..) => format!("{}: remove {documents} that are gone", self.collection),
+            (Act::Remove, ..) => format!("{}: remove {gone}", self.collection),
             (Act::Embed, Some(tokens), Some(cost)) => format!(
                 "{}: embed {documents}, about {} for ${cost:.4}",
                 self.collection,
