@@ -202,9 +202,9 @@ fn component(part: Part, deep: bool, checked: &Checked, remedies: &Remedies<'_>)
         Part::Orphaned => match findings.count(&ORPHANED) + findings.count(&ORPHANED_UNFINISHED) {
             0 => "no passage of a document that is gone".to_owned(),
             gone => format!(
-                "{} of {} that are gone",
+                "{} of {}",
                 counted(sum(|one| one.orphaned_rows), "passage", "passages"),
-                counted(gone, "document", "documents")
+                counted(gone, "document that is gone", "documents that are gone")
             ),
         },
         Part::Missing if documents == 0 => "no documents to compare with".to_owned(),

@@ -44,8 +44,6 @@ pub(super) struct Scrub {
     file: Option<PathBuf>,
     store: PathBuf,
     collections: BTreeMap<String, Progress>,
-    /// Collections that earlier sittings did.
-    pub(super) done_before: u64,
 }
 
 impl Scrub {
@@ -55,13 +53,7 @@ impl Scrub {
         let name = format!("deep-scan-{}.json", digest.get(..8).unwrap_or_default());
         let file = max_time.map(|_| context.settings.logs.join(name));
         let collections = file.as_deref().and_then(|file| load(file, &store)).unwrap_or_default();
-        Scrub {
-            until: max_time.and_then(|time| Instant::now().checked_add(time)),
-            file,
-            store,
-            collections,
-            done_before: 0,
-        }
+        Scrub { until: max_time.and_then(|time| Instant::now().checked_add(time)), file, store, collections }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -69,9 +61,8 @@ impl Scrub {
     }
 
     /// What is done of a collection at this commit.
-    pub(super) fn progress(&mut self, collection: &str, commit: u64) -> Progress {
+    pub(super) fn progress(&self, collection: &str, commit: u64) -> Progress {
         let before = self.collections.get(collection).filter(|before| before.commit == commit).copied();
-        self.done_before += u64::from(before.is_some_and(|before| before.is_done));
         before.unwrap_or(Progress { commit, ..Progress::default() })
     }
 

@@ -76,8 +76,9 @@ impl Step {
     /// What it is about, in words.
     pub(in super::super) fn described(&self) -> String {
         let documents = counted(self.planned, "document", "documents");
+        let gone = counted(self.planned, "document that is gone", "documents that are gone");
         match (self.act, self.tokens, self.cost_usd) {
-            (Act::Remove, ..) => format!("{}: remove {documents} that are gone", self.collection),
+            (Act::Remove, ..) => format!("{}: remove {gone}", self.collection),
             (Act::Embed, Some(tokens), Some(cost)) => format!(
                 "{}: embed {documents}, about {} for ${cost:.4}",
                 self.collection,
@@ -167,6 +168,7 @@ impl Planner<'_> {
             }
             return Ok(());
         };
+        // `update` keeps one folder a collection; what somebody else recorded is for them to bring up to date.
         let [root] = roots.roots.as_slice() else { return Ok(()) };
         let mending = |gone, new, changed, again| -> Result<Mending, CliError> {
             let source = source(&one.name, roots, root)?;
