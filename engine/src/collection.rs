@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use siltstone_format::identity::EmbeddingIdentity;
-use siltstone_format::manifest::Manifest;
+use siltstone_format::manifest::{Manifest, SegmentState};
 use siltstone_format::names::LOCK_FILE;
 use siltstone_format::{Digest, Id};
 
@@ -88,10 +88,15 @@ impl Shared {
         opened.clone()
     }
 
-    /// Forgets which segments had no codes, or all that is known about codes.
-    pub(crate) fn look_again(&self, everything: bool) {
+    /// Forgets which segments had no codes, and the codes of those that a manifest no longer lists; without a manifest,
+    /// everything that is known about codes.
+    pub(crate) fn look_again(&self, manifest: Option<&Manifest>) {
         let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, codes| codes.is_some() && !everything);
+        let listed = |digest: &Digest| {
+            let mut entries = manifest.iter().flat_map(|manifest| &manifest.segments);
+            entries.any(|entry| matches!(&entry.state, SegmentState::Sealed { digest: found, .. } if found == digest))
+        };
+        known.retain(|digest, codes| codes.is_some() && listed(digest));
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Segment>>> {

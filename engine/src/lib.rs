@@ -14,6 +14,8 @@
 //!   nothing, at the price of one sync.
 //! - Any number of [`View`]s, in any processes. A view shows one moment for as long as it lives; [`View::search`]
 //!   returns what a brute-force scan in float64 would, bit for bit, on every processor.
+//! - [`Store::encode`] makes search codes, from which the scores of most rows are bounded without reading them: the
+//!   same answers, sooner.
 //! - Every byte on disk lies under a checksum, and what is returned was checked. [`verify`] reports damage by file and
 //!   byte, [`repair`] puts single flipped bits right, [`recover`] saves what is whole.
 //!

@@ -167,6 +167,18 @@ fn compare(store: &Store, shape: Shape, dims: usize, queries: usize, compared: &
             }
         }
     }
+    // Without bounds a row may be missed, but no score is wrong and none is missing.
+    let everything = view
+        .search(&Shape::Uniform.vector(dims, &mut Rng::new(6)), &Search::new(rows).brute_force())
+        .unwrap();
+    let everything: std::collections::HashMap<_, _> = of(&everything).into_iter().collect();
+    let vector = Shape::Uniform.vector(dims, &mut Rng::new(6));
+    let approximate = of(&view.search(&vector, &Search::new(10).approximate(50)).unwrap());
+    assert_eq!(approximate.len(), 10, "{shape:?}, {dims} dims, approximately");
+    assert!(
+        approximate.iter().all(|(key, score)| everything.get(key) == Some(score)),
+        "{shape:?}, {dims} dims"
+    );
     let vectors: Vec<Vec<f32>> = (0..5).map(|_| shape.vector(dims, &mut rng)).collect();
     let vectors: Vec<&[f32]> = vectors.iter().map(Vec::as_slice).collect();
     let expected = view.search_batch(&vectors, &Search::new(7).brute_force()).unwrap();

@@ -77,7 +77,11 @@ shape! {
     "    \"snippet\": string on one line, \"text\": string, \"metadata\": object, \"commit\": n"
     "  }],"
     "  \"damage\": [string],                        what --skip-damaged left out"
-    "  \"without_snapshot\": [collection]           those that --snapshot left out"
+    "  \"without_snapshot\": [collection],          those that --snapshot left out"
+    "  \"explain\": {                              with --explain: what it took"
+    "    \"rows_with_codes\": n, \"passed_heads\": n, \"passed_signs\": n, \"rows_scored\": n,"
+    "    \"bytes_read\": n, \"seconds\": number"
+    "  }"
     "}"
 }
 

@@ -28,6 +28,7 @@ use crate::command::embedder;
 use crate::command::update::UpdateArgs;
 use crate::exit::{CliError, Exit};
 use crate::ingest::sources::{SourceRules, Split, plan_sources};
+use crate::render::units::counted;
 use crate::sources;
 
 pub(crate) use mend::{Mended, Mending, mend};
@@ -95,6 +96,9 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
     {
         // What was done is reported whatever becomes of this note of it.
         report.unrecorded = finish(store, &mut report).err();
+        if !report.interrupted {
+            encode(store, context);
+        }
     }
     report.print(context)
 }
@@ -124,6 +128,20 @@ fn open_or_create(args: &UpdateArgs, context: &Context) -> Result<Option<Store>,
             Ok(Some(store))
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes search codes for what is new. They are derived: without them searches take longer and say the same, so an
+/// update does not fail for them.
+fn encode(store: &Store, context: &Context) {
+    match store.encode() {
+        Ok(done) if done.segments > 0 => context.notices.detail(&format!(
+            "search codes for {} in {}",
+            counted(done.rows, "row", "rows"),
+            counted(done.segments, "segment", "segments")
+        )),
+        Ok(_) => {}
+        Err(error) => context.notices.warning(&format!("no search codes for what is new: {error}")),
     }
 }
 

@@ -8,6 +8,7 @@ mod damage;
 mod doctor;
 mod exchange;
 mod exits;
+mod explain;
 mod fix;
 mod harness;
 mod health;

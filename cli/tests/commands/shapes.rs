@@ -32,6 +32,7 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["init"][..], "init"),
         (&["search", "install a part", "--per-document"], "search"),
         (&["search", "install", "--filter", "chunk_index = 99"], "search"),
+        (&["search", "install", "--explain"], "search"),
         (&["status", "--documents", "--all"], "status"),
         (&["health"], "health"),
         (&["health", "--fix"], "health"),

@@ -98,6 +98,11 @@ impl Bases {
         root.join(BASES_DIR)
     }
 
+    /// Forgets what was read, so that files are looked at again.
+    pub(crate) fn forget(&self) {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// The basis with this digest.
     ///
     /// # Errors

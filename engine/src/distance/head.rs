@@ -265,9 +265,10 @@ fn bounds_dotprod(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors) -
         int8x16_t, int32x4_t, vdupq_n_s32, vdupq_n_u8, veorq_u8, vld1q_u8, vreinterpretq_s8_s32,
         vreinterpretq_s8_u8, vst1q_s32,
     };
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "neon,dotprod")]
     fn dot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
-        // SAFETY: one instruction between registers; the caller has checked that the processor has it.
+        // SAFETY: one instruction between registers, of an extension that this function may use.
         unsafe {
             std::arch::asm!("sdot {0:v}.4s, {1:v}.16b, {2:v}.16b", inout(vreg) sum, in(vreg) a, in(vreg) b,
                 options(pure, nomem, nostack, preserves_flags));

@@ -308,7 +308,7 @@ impl<'v> Coded<'v> {
             if block.iter().all(|most| *most < threshold) {
                 continue;
             }
-            let reaching = (first..).zip(block).filter(|(_, most)| !(**most < threshold));
+            let reaching = (first..).zip(block).filter(|(_, most)| **most >= threshold || most.is_nan());
             rows.extend(
                 reaching
                     .map(|(row, most)| (row, *most))
@@ -323,7 +323,10 @@ impl<'v> Coded<'v> {
                 let (block, lane) = (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
                 let tail = part.codes.heads(block).and_then(|heads| heads.tail_norm.get(lane).copied());
                 match (tail, part.codes.signs(block, lane)) {
-                    (Some(tail), Some(signs)) => !(coded.sharpen(most, tail, signs) < threshold),
+                    (Some(tail), Some(signs)) => {
+                        let sharper = coded.sharpen(most, tail, signs);
+                        sharper >= threshold || sharper.is_nan()
+                    }
                     _ => true,
                 }
             });

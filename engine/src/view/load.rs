@@ -95,7 +95,7 @@ pub(crate) fn open_parts(
         At::Snapshot(snapshot) => snapshot.segments.iter().any(|entry| entry.segment == segment),
     };
     shared.forget_all_but(manifest);
-    shared.look_again(false);
+    shared.look_again(Some(manifest));
     let mut segments = Vec::new();
     let mut note = |error: Error| match error {
         Error::Damaged { path, flaw, .. } if on_damage == OnDamage::Skip => {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use siltstone::{Error, Hit, Metric, OnDamage, Scope, Search, Store, View};
+use siltstone::{Error, Hit, Metric, OnDamage, Scope, Search, Store, View, Work};
 
 use super::SearchArgs;
 use super::pick::Picked;
@@ -15,6 +15,10 @@ pub(super) struct Found {
     /// Names of the collections that were searched.
     pub(super) collections: Vec<String>,
     pub(super) rows_scanned: u64,
+    pub(super) rows_scored: u64,
+    pub(super) work: Work,
+    /// What opening the collections and searching them took.
+    pub(super) seconds: f64,
     /// What was left out because it is damaged.
     pub(super) damage: Vec<String>,
     /// Collections that have no snapshot of the wanted name.
@@ -39,7 +43,8 @@ pub(super) fn find(
     let view = store.view(&scope, OnDamage::Fail)?;
     let answer = view.search(vector, search)?;
     let collections = view.views().iter().map(|view| view.collection().to_owned()).collect();
-    Ok(Found { hits: answer.hits, collections, rows_scanned: answer.rows_scanned, ..Found::default() })
+    let (rows_scanned, rows_scored, work) = (answer.rows_scanned, answer.rows_scored, answer.work);
+    Ok(Found { hits: answer.hits, collections, rows_scanned, rows_scored, work, ..Found::default() })
 }
 
 /// Each collection by itself, and the answers merged: the moments of snapshots, and collections of which some cannot
@@ -72,6 +77,11 @@ fn one_by_one(args: &SearchArgs, picked: Picked, vector: &[f32], search: &Search
         };
         found.collections.push(collection.name().to_owned());
         found.rows_scanned += answer.rows_scanned;
+        found.rows_scored += answer.rows_scored;
+        found.work.rows_with_codes += answer.work.rows_with_codes;
+        found.work.passed_heads += answer.work.passed_heads;
+        found.work.passed_signs += answer.work.passed_signs;
+        found.work.bytes_read += answer.work.bytes_read;
         found.hits.extend(answer.hits);
     }
     // A name that no collection knows is a mistake; one that some lack is how snapshots are.

@@ -39,6 +39,9 @@ pub(crate) struct SearchArgs {
     /// Search the moment that a snapshot keeps, instead of now
     #[arg(long, value_name = "NAME")]
     pub(crate) snapshot: Option<String>,
+    /// Say what the search took: rows, what passed each level of the search codes, bytes, time
+    #[arg(long)]
+    pub(crate) explain: bool,
     /// Leave out what is damaged, and say so, instead of failing
     #[arg(long)]
     pub(crate) skip_damaged: bool,
@@ -81,7 +84,9 @@ pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError
             context.notices.detail(&format!("embedding the query with {}", embedder::described(identity)));
             let vector = embedder::embed_query(&*embedder, &query, &context.cancel)?;
             context.check_cancelled()?;
-            find::find(args, &store, picked, &vector, &search)?
+            let start = std::time::Instant::now();
+            let found = find::find(args, &store, picked, &vector, &search)?;
+            find::Found { seconds: start.elapsed().as_secs_f64(), ..found }
         }
         None => {
             context
@@ -90,7 +95,7 @@ pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError
             find::Found::default()
         }
     };
-    show::show(context, &query, &found)?;
+    show::show(context, &query, &found, args.explain)?;
     Ok(Exit::Pass)
 }
 

@@ -9,7 +9,7 @@ use super::snippet::snippet;
 use crate::command::context::Context;
 use crate::exit::CliError;
 use crate::render::plain::{name, one_line, shortened, wrapped};
-use crate::render::units::{counted, listed};
+use crate::render::units::{bytes, count, counted, listed};
 
 const SNIPPET_BYTES: usize = 240;
 
@@ -21,6 +21,53 @@ struct Answer<'a> {
     hits: Vec<ShownHit<'a>>,
     damage: &'a [String],
     without_snapshot: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    explain: Option<Explained>,
+}
+
+/// What a search took.
+#[derive(Debug, Serialize)]
+struct Explained {
+    rows_with_codes: u64,
+    passed_heads: u64,
+    passed_signs: u64,
+    rows_scored: u64,
+    bytes_read: u64,
+    seconds: f64,
+}
+
+impl Explained {
+    fn of(found: &Found) -> Self {
+        let work = found.work;
+        Self {
+            rows_with_codes: work.rows_with_codes,
+            passed_heads: work.passed_heads,
+            passed_signs: work.passed_signs,
+            rows_scored: found.rows_scored,
+            bytes_read: work.bytes_read,
+            seconds: found.seconds,
+        }
+    }
+
+    fn lines(&self, rows_scanned: u64) -> [String; 3] {
+        let share = |part: u64| 100.0 * part as f64 / self.rows_with_codes.max(1) as f64;
+        [
+            format!(
+                "compared: {}, {} of them by their search codes",
+                counted(rows_scanned, "passage", "passages"),
+                count(self.rows_with_codes)
+            ),
+            format!(
+                "not ruled out by their heads: {} ({:.2} %); by their signs: {} ({:.2} %); scored exactly: {}",
+                count(self.passed_heads),
+                share(self.passed_heads),
+                count(self.passed_signs),
+                share(self.passed_signs),
+                count(self.rows_scored)
+            ),
+            format!("read: {}, in {:.1} ms with opening", bytes(self.bytes_read), self.seconds * 1e3),
+        ]
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -61,7 +108,7 @@ fn shown<'a>(query: &str, (rank, hit): (usize, &'a Hit)) -> ShownHit<'a> {
     }
 }
 
-pub(super) fn show(context: &Context, query: &str, found: &Found) -> Result<(), CliError> {
+pub(super) fn show(context: &Context, query: &str, found: &Found, explain: bool) -> Result<(), CliError> {
     let hits: Vec<ShownHit<'_>> = (1..).zip(&found.hits).map(|hit| shown(query, hit)).collect();
     for damage in &found.damage {
         context.notices.warning(&format!("left out: {damage}"));
@@ -78,10 +125,16 @@ pub(super) fn show(context: &Context, query: &str, found: &Found) -> Result<(), 
             hits,
             damage: &found.damage,
             without_snapshot: &found.without_snapshot,
+            explain: explain.then(|| Explained::of(found)),
         });
     }
     for hit in &hits {
         print(context, hit, found.collections.len() > 1)?;
+    }
+    if explain {
+        for line in Explained::of(found).lines(found.rows_scanned) {
+            context.output.line(context.style.faint(&line))?;
+        }
     }
     if hits.is_empty() && !found.collections.is_empty() {
         context.notices.notice(&format!(
