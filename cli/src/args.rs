@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, completions, doctor, export, health, import, init, inspect, man, recover, search, snapshot,
-    status, stop, update,
+    backup, compact, completions, doctor, export, health, import, init, inspect, man, recover, search,
+    snapshot, status, stop, update,
 };
 use crate::exit;
 use crate::render::json;
@@ -105,6 +105,9 @@ pub(crate) enum Command {
     /// Back up the store, check and restore backups, remove old ones
     #[command(subcommand, after_long_help = json::BACKUP)]
     Backup(backup::BackupCommand),
+    /// Give back the space of rows that no longer count, and merge small segments
+    #[command(after_long_help = json::COMPACT)]
+    Compact(compact::CompactArgs),
     /// Print what is inside a file of a store, byte by byte, even a damaged one
     #[command(after_long_help = json::INSPECT)]
     Inspect(inspect::InspectArgs),

@@ -61,6 +61,7 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Stop(args) => command::stop::run(args, &context),
         Command::Snapshot(args) => command::snapshot::run(args, &context),
         Command::Backup(args) => command::backup::run(args, &context),
+        Command::Compact(args) => command::compact::run(args, &context),
         Command::Inspect(args) => command::inspect::run(args, &context),
         Command::Recover(args) => command::recover::run(args, &context),
         Command::Export(args) => command::export::run(args, &context),

@@ -11,6 +11,7 @@ use siltstone_format::{Digest, Id};
 
 use crate::append::{Writer, WriterOptions};
 use crate::codes::{Bases, Codes};
+use crate::compact::{self, CompactOptions, CompactPlan, CompactReport, Space};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -260,6 +261,31 @@ impl Collection {
     /// As [`Collection::writer`] and [`Writer::restore_snapshot`].
     pub fn restore_snapshot(&self, name: &str, keep_as: &str) -> Result<Restored> {
         self.writer()?.restore_snapshot(name, keep_as)
+    }
+
+    /// What [`Collection::compact`] would do now. Takes no lock and writes nothing.
+    ///
+    /// # Errors
+    /// Damage; a disk that cannot be read.
+    pub fn compact_plan(&self, options: &CompactOptions) -> Result<CompactPlan> {
+        compact::plan_only(&self.shared, options)
+    }
+
+    /// Rewrites what has many rows that no longer count, and merges small segments. Opens the collection for writing
+    /// for as long as it takes; a [`Writer`] can do it too, see [`Writer::compact`].
+    ///
+    /// # Errors
+    /// As [`Collection::writer`] and [`Writer::compact`].
+    pub fn compact(&self, options: &CompactOptions) -> Result<CompactReport> {
+        self.writer()?.compact(options)
+    }
+
+    /// Where the space of the collection's segments goes. Takes no lock and reads no rows.
+    ///
+    /// # Errors
+    /// A damaged manifest; a disk that cannot be read.
+    pub fn space(&self) -> Result<Space> {
+        compact::space(&self.shared)
     }
 
     /// Lets a snapshot go.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use siltstone_format::Flaw;
 
+use crate::compact::CompactedGroup;
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -84,6 +86,13 @@ pub enum Event {
         path: PathBuf,
         /// Its bytes.
         bytes: u64,
+    },
+    /// A group of segments became one.
+    Compacted {
+        /// The collection.
+        collection: String,
+        /// What was done.
+        group: Box<CompactedGroup>,
     },
     /// A long verification went on.
     Verified {

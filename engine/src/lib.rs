@@ -60,6 +60,7 @@ mod bitmap;
 mod catalogue;
 mod codes;
 mod collection;
+mod compact;
 pub mod disk;
 pub mod distance;
 mod encode;
@@ -87,6 +88,9 @@ mod witness;
 
 pub use append::{Commit, Record, Writer, WriterOptions};
 pub use collection::Collection;
+pub use compact::{
+    CompactOptions, CompactPlan, CompactReport, CompactedGroup, PlannedGroup, SegmentShape, Space,
+};
 pub use encode::{Encoded, LEAST_ROWS};
 pub use environment::{Caller, Environment, Patience};
 pub use error::{Error, Result};

@@ -8,7 +8,7 @@ use std::path::Path;
 use siltstone_format::catalogue::Catalogue;
 use siltstone_format::checksum::from_hex;
 use siltstone_format::limits::HEADER_PAGE_BYTES;
-use siltstone_format::manifest::Manifest;
+use siltstone_format::manifest::{Manifest, SegmentState};
 use siltstone_format::names::{
     COLLECTIONS_DIR, DROPPED_FILE, FileKind, LOCK_FILE, SAFETY_PREFIX, TEMPORARY_SUFFIX,
 };
@@ -18,6 +18,7 @@ use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Event;
+use crate::segment::read_header;
 use crate::{lock, safety, snapshot};
 
 /// Removes what an interrupted command left in a collection's directory, and forgets the retired segments that are gone.
@@ -49,12 +50,8 @@ pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()>
                 !manifest.snapshots.iter().any(|snapshot| snapshot.file == file)
             }
             Some(FileKind::KeyIndex(number) | FileKind::Codes(number)) => !owned(number),
-            // A segment that was created for a roll that did not happen has no frames. One with frames is somebody's
-            // rows: it is left, and `verify` reports it.
-            Some(FileKind::Segment(number)) if !owned(number) && manifest.retired.contains(&number) => true,
             Some(FileKind::Segment(number)) if !owned(number) => {
-                let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
-                file.len().map_err(Error::io("read", &path))? <= HEADER_PAGE_BYTES
+                manifest.retired.contains(&number) || has_no_rows_of_its_own(shared, manifest, number)?
             }
             _ => false,
         };
@@ -68,15 +65,64 @@ pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()>
     Ok(())
 }
 
-/// Removes the retired segments that no snapshot names any more. The caller holds the lock of the collection.
-pub(crate) fn retired(shared: &Shared, manifest: &Manifest) -> Result<()> {
-    if manifest.retired.is_empty() {
-        return Ok(());
+/// Whether a segment that nothing names can go. One that was created for a roll that did not happen has no frames. One that
+/// a compaction wrote and did not publish has copies of rows that still lie in the segments that it was to replace, if
+/// these are all there. Any other one is somebody's rows: it is left, and `verify` reports it.
+fn has_no_rows_of_its_own(shared: &Shared, manifest: &Manifest, number: u64) -> Result<bool> {
+    let disk = &*shared.environment.disk;
+    let length = |number| -> Result<u64> {
+        let path = shared.place(number).path();
+        let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+        file.len().map_err(Error::io("read", &path))
+    };
+    if length(number)? <= HEADER_PAGE_BYTES {
+        return Ok(true);
     }
-    let Some(held) = snapshot::held_by_manifest(shared, manifest)? else { return Ok(()) };
-    for &number in manifest.retired.iter().filter(|number| !held.contains_key(number)) {
-        // The index first: the next sweep finds a segment by itself, too.
-        for kind in [FileKind::KeyIndex(number), FileKind::Segment(number)] {
+    if number < manifest.next_segment {
+        return Ok(false);
+    }
+    let place = shared.place(number);
+    let file = disk.open(&place.path(), Mode::Read).map_err(Error::io("open", &place.path()))?;
+    let replaces = match read_header(&*file, &place) {
+        Ok(page) => page.identity.replaces,
+        Err(Error::Io { action, path, source }) => return Err(Error::Io { action, path, source }),
+        Err(_) => return Ok(false),
+    };
+    let is_among = |number: u64| replaces.iter().any(|(first, last)| (*first..=*last).contains(&number));
+    let inputs: Vec<_> = manifest.segments.iter().filter(|entry| is_among(entry.segment)).collect();
+    // One that this manifest does not list may be gone, and its rows are here only.
+    let replaced = replaces.iter().fold(0, |sum: u64, (first, last)| sum.saturating_add(last - first + 1));
+    if inputs.is_empty() || inputs.len() as u64 != replaced {
+        return Ok(false);
+    }
+    for input in inputs {
+        let is_whole = match (length(input.segment), &input.state) {
+            (Err(error), _) if error.is_missing_file() => false,
+            (found, SegmentState::Sealed { bytes, .. } | SegmentState::Capped { bytes, .. }) => {
+                found? == *bytes
+            }
+            (found, SegmentState::Open) => found? <= HEADER_PAGE_BYTES,
+            (_, SegmentState::Frozen { .. }) => false,
+        };
+        if !is_whole {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Removes the retired segments that no snapshot names any more, and returns their numbers. The caller holds the lock of the
+/// collection.
+pub(crate) fn retired(shared: &Shared, manifest: &Manifest) -> Result<Vec<u64>> {
+    if manifest.retired.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(held) = snapshot::held_by_manifest(shared, manifest)? else { return Ok(Vec::new()) };
+    let mut removed = manifest.retired.clone();
+    removed.retain(|number| !held.contains_key(number));
+    for &number in &removed {
+        // What is derived first: the next sweep finds a segment by itself, too.
+        for kind in [FileKind::Codes(number), FileKind::KeyIndex(number), FileKind::Segment(number)] {
             let path = shared.directory.join(kind.file_name());
             match shared.environment.disk.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -86,7 +132,7 @@ pub(crate) fn retired(shared: &Shared, manifest: &Manifest) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(removed)
 }
 
 /// Removes the directories of collections that were dropped, or that were never finished, and unfinished safety copies. The

@@ -253,9 +253,17 @@ class Segment:
         file.need(length <= PAGE - 256, 132, 4, "the identity document is too long")
         file.need(file.crc(256, length) == header.identity_crc, 256, length, "CRC of the identity document")
         file.zeros(256 + length, PAGE, "bytes after the identity document")
-        said = members(file, parse(file, 256, file.data[256:256 + length]), "name:name identity:object")
+        raw = parse(file, 256, file.data[256:256 + length])
+        said = members(file, raw, "name:name identity:object")
         same = members(file, said.identity, IDENTITY) == wanted
         file.need(same, 256, length, "another identity than the manifest's")
+        self.replaces, least = raw.get("replaces", []), 1
+        for pair in self.replaces:
+            right = type(pair) is list and [type(number) for number in pair] == [int, int]
+            right = right and least <= pair[0] <= pair[1] < self.number
+            file.need(right, 256, length, "ranges of replaced segments")
+            least = pair[1] + 2
+        file.need(len(self.replaces) <= 32, 256, length, "too many ranges of replaced segments")
         return header
 
     def walk(self, limit, durable, report=None):
@@ -678,6 +686,11 @@ class Collection:
             if entry.state == "capped":
                 told = raw["features"]["incompatible"] & CAPPED_SEGMENTS
                 file.need(told and entry.cap < entry.last_commit, 0, size, "a cap that hides nothing, or is not told")
+        self.next_segment, least = manifest.next_segment, 1
+        for number in raw.get("retired", []):
+            right = type(number) is int and least <= number < self.next_segment
+            file.need(right and all(entry.segment != number for entry in self.entries), 0, size, "retired segments")
+            least = number + 1
         self.snapshot_entries = listed(file, raw, "snapshots", "name:name file:from1 digest:digest", "name")
         early = all(entry.file <= generation for entry in self.snapshot_entries)
         file.need(early, 0, size, "a snapshot of a later generation")
@@ -708,13 +721,17 @@ class Collection:
             before = self.segments.get(header.previous_segment)
             right = before is None or header.previous_chain == before.chain
             file.need(right, 72, 32, "not the chain digest at the end of the predecessor")
-            file.need(header.base_commit >= last, 104, 8, "commit numbers of an earlier segment")
+            gone = [n for n in self.segments if any(first <= n <= end for first, end in segment.replaces)]
+            file.need(not gone, 256, header.identity_bytes, f"replaces segments that count: {gone}")
+            # A compacted segment is as of an earlier commit: the last one of what it replaces.
+            early = bool(segment.replaces) or header.base_commit >= last
+            file.need(early, 104, 8, "commit numbers of an earlier segment")
             last = max(segment.commit, getattr(self.states[number], "last_commit", 0))
 
     def check_witness(self):
         """The witness against sealed segments; an open one was judged by it when it was read."""
         witness, path = self.witness, self.directory / "witness"
-        if witness.segment > max(self.states, default=0):
+        if witness.segment >= self.next_segment:
             self.report.damage(Damage(f"{path}: offset 32, 8 bytes: names segment {witness.segment}, which is gone"))
         if witness.segment in self.segments and self.states[witness.segment].state in ("sealed", "capped"):
             segment = self.segments[witness.segment]

@@ -6,7 +6,7 @@ use crate::checksum::digest;
 use crate::follows::Follows;
 use crate::identity::EmbeddingIdentity;
 use crate::layout::SegmentHeader;
-use crate::limits::{FORMAT_VERSION, HEADER_PAGE_BYTES, MAX_NUMBER};
+use crate::limits::{FORMAT_VERSION, HEADER_PAGE_BYTES, MAX_NUMBER, MAX_REPLACED_RANGES};
 use crate::names::check_name;
 use crate::{Digest, Flaw, Seed};
 
@@ -17,10 +17,21 @@ pub struct SegmentIdentity {
     pub name: String,
     /// What made the vectors.
     pub identity: EmbeddingIdentity,
-    /// What of the segments before this one still counted when it was created, after a snapshot was restored; nothing
-    /// when all that had counted before went on counting.
+    /// What of the segments before this one still counted when it was created, after a snapshot was restored or when they
+    /// were compacted; nothing when all that had counted before went on counting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub follows: Option<Follows>,
+    /// Of a compacted segment: the numbers of those that its rows were copied from, as ranges that rise, first and last
+    /// number included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaces: Vec<(u64, u64)>,
+}
+
+impl SegmentIdentity {
+    /// Of a segment after which all that counted before goes on counting.
+    pub fn new(name: &str, identity: EmbeddingIdentity) -> Self {
+        Self { name: name.to_owned(), identity, follows: None, replaces: Vec::new() }
+    }
 }
 
 /// A header page as a value.
@@ -140,6 +151,18 @@ pub fn decode(bytes: &[u8]) -> Result<HeaderPage, Flaw> {
     if identity.identity.dims != header.dims || identity.identity.metric.code() != header.metric {
         let found = format!("{} and {}", identity.identity.dims, identity.identity.metric);
         return flaw("dims and metric", at, document.len(), "as in the header".into(), found);
+    }
+    let mut least = 1;
+    for &(first, last) in &identity.replaces {
+        if first < least || last < first || last >= header.segment {
+            let expected = format!("ranges that rise and end before segment {}", header.segment);
+            return flaw("replaces", at, document.len(), expected, format!("{first} to {last}"));
+        }
+        least = last.saturating_add(2);
+    }
+    if identity.replaces.len() > MAX_REPLACED_RANGES {
+        let (expected, found) = (format!("at most {MAX_REPLACED_RANGES} ranges"), identity.replaces.len());
+        return flaw("replaces", at, document.len(), expected, found.to_string());
     }
     Ok(HeaderPage { header, identity, chain: digest(page) })
 }

@@ -67,6 +67,8 @@ limits! {
     pub const MAX_PATH_BYTES: usize = 240;
     /// Longest provider, model or chunker name of an embedding identity, in bytes.
     pub const MAX_IDENTITY_FIELD_BYTES: usize = 256;
+    /// Most ranges of segment numbers that a segment says it replaces, so that its header page has room for them.
+    pub const MAX_REPLACED_RANGES: usize = 32;
 
     /// A frame begins on this boundary, so that appending never rewrites a sector of a committed frame.
     pub const FRAME_ALIGN: u64 = 512;

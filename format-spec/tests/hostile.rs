@@ -96,6 +96,24 @@ fn a_newer_segment_is_newer_even_when_it_uses_reserved_bytes() {
     ] {
         assert!(header::decode(&encode(change)).is_err());
     }
+    let replacing = |replaces: Vec<(u64, u64)>| {
+        let fields = SegmentHeader { segment: 200, ..samples::segment_header(4) };
+        let identity = SegmentIdentity { replaces, ..SegmentIdentity::new("docs", samples::identity(4)) };
+        header::decode(&header::encode(fields, &identity).unwrap())
+    };
+    assert!(replacing(vec![(1, 4), (6, 199)]).is_ok());
+    assert!(replacing((0..32).map(|n| (2 * n + 1, 2 * n + 1)).collect()).is_ok());
+    for wrong in [
+        vec![(0, 1)],
+        vec![(2, 1)],
+        vec![(1, 200)],
+        vec![(1, 2), (3, 4)],
+        vec![(3, 4), (1, 1)],
+        vec![(1, u64::MAX)],
+        (0..33).map(|n| (2 * n + 1, 2 * n + 1)).collect(),
+    ] {
+        assert_eq!(replacing(wrong).unwrap_err().field, "replaces");
+    }
 }
 
 fn capped(last_commit: u64, cap: u64) -> SegmentState {

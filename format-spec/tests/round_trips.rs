@@ -144,7 +144,8 @@ proptest! {
         (fields.segment, fields.previous_segment, fields.collection) = (segment, segment - 1, collection);
         (fields.features_compatible, fields.features_read_only) = (features, !features);
         let follows = (segment % 3 == 0).then(|| Follows::of([(segment - 2, None), (segment - 1, Some(7))]));
-        let identity = SegmentIdentity { name, identity, follows };
+        let replaces = (1..segment.min(9)).step_by(3).map(|first| (first, first)).collect();
+        let identity = SegmentIdentity { follows, replaces, ..SegmentIdentity::new(&name, identity) };
         let bytes = header::encode(fields.clone(), &identity).unwrap();
         let page = header::decode(&bytes).unwrap();
         prop_assert_eq!(page.chain, digest(&bytes));

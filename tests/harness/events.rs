@@ -17,6 +17,8 @@ pub struct Tally {
     pub confirmations: AtomicU64,
     /// Files swept away.
     pub swept: AtomicU64,
+    /// Groups of segments that became one.
+    pub compactions: AtomicU64,
     /// Derived files that could not be used.
     pub derived: AtomicU64,
     /// Damage met while opening for writing. An ordinary interruption never leaves any.
@@ -31,6 +33,7 @@ impl Observer for Tally {
             Event::TornTailCut { .. } => &self.tears,
             Event::CommitsConfirmed { .. } => &self.confirmations,
             Event::Swept { .. } => &self.swept,
+            Event::Compacted { .. } => &self.compactions,
             Event::DerivedFileUnusable { .. } => &self.derived,
             Event::DamageLeft { .. } | Event::WitnessRewritten { .. } => &self.damage,
             _ => return,
@@ -44,9 +47,10 @@ impl std::fmt::Display for Tally {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
         write!(
             f,
-            "{} commits, {} seals, {} tails cut, {} times confirmed, {} files swept, {} derived files given up",
+            "{} commits, {} seals, {} compactions, {} tails cut, {} times confirmed, {} files swept, {} derived files given up",
             count(&self.commits),
             count(&self.seals),
+            count(&self.compactions),
             count(&self.tears),
             count(&self.confirmations),
             count(&self.swept),

@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use siltstone::identity::EmbeddingIdentity;
-use siltstone::{Compression, Environment, Filter, Metric, Record, Result, Store, Writer, WriterOptions};
+use siltstone::{
+    CompactOptions, Compression, Environment, Filter, Metric, Record, Result, Store, Writer, WriterOptions,
+};
 
 use crate::clock::{SeqEntropy, StepClock};
 use crate::rng::Rng;
@@ -201,6 +203,30 @@ pub fn zstd() -> SimDisk {
     }
     writer.commit().unwrap();
     writer.seal().unwrap();
+    disk
+}
+
+/// [`basic`], whose `guide` was compacted beneath its snapshots, went on, and was compacted again in part: a segment of
+/// copies and one of kills and copies, retired segments that snapshots hold, and an open one.
+pub fn compacted() -> SimDisk {
+    let disk = basic(Compression::None);
+    let collection = open(&disk).unwrap().collection("guide").unwrap();
+    let mut writer = collection.writer_with(options(Compression::None)).unwrap();
+    let all = CompactOptions { min_dead: 0.0, rewrite_held: true, ..CompactOptions::default() };
+    writer.compact(&all).unwrap();
+    writer.create_snapshot("third").unwrap();
+    for edition in 0..3 {
+        for i in 0..2 {
+            let text = format!("Chapter {i}, edition {edition} after the compaction.");
+            put(&mut writer, 4, &format!("intro#{}", i + 1), 80 + edition, chunk(i + 1, "intro"), &text);
+        }
+        writer.commit().unwrap();
+        writer.seal().unwrap();
+    }
+    // What the last snapshot holds is left alone, so kills of its rows are carried along.
+    writer.compact(&CompactOptions { min_dead: 0.0, ..CompactOptions::default() }).unwrap();
+    put(&mut writer, 4, "intro#1", 90, chunk(1, "intro"), "Chapter 1, the last edition.");
+    writer.commit().unwrap();
     disk
 }
 

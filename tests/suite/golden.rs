@@ -21,6 +21,7 @@ fn stores() -> Vec<GoldenStore> {
     vec![
         ("basic", || fixture::basic(Compression::None), true),
         ("torn-tail", fixture::torn_tail, true),
+        ("compacted", fixture::compacted, true),
         ("metrics", fixture::metrics, true),
         ("restored", fixture::restored, true),
         ("zstd", fixture::zstd, false),

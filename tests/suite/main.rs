@@ -3,6 +3,7 @@
 mod backup;
 mod bad_input;
 mod bit_flips;
+mod compaction;
 mod copied;
 mod disk_errors;
 mod golden;

@@ -117,11 +117,11 @@ impl Asked {
         let mut in_storage: Vec<_> = Vec::new();
         for row in view.iter(Order::Storage).unwrap() {
             let row = row.unwrap();
-            in_storage.push((row.commit, row.place, row.key.to_owned()));
+            in_storage.push((row.place, row.key.to_owned()));
         }
-        assert!(in_storage.is_sorted_by_key(|(commit, place, _)| (*commit, *place)));
+        assert!(in_storage.is_sorted_by_key(|(place, _)| *place));
         assert_eq!(
-            in_storage.into_iter().map(|(_, _, key)| key).collect::<std::collections::BTreeSet<_>>(),
+            in_storage.into_iter().map(|(_, key)| key).collect::<std::collections::BTreeSet<_>>(),
             rows.keys().cloned().collect()
         );
         let mut metadata = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! One file, or one folder, a command.
 
 pub(crate) mod backup;
+pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod context;
 pub(crate) mod doctor;

@@ -15,6 +15,7 @@ pub(crate) struct File {
     pub(crate) embedder: Embedder,
     pub(crate) chunks: Chunks,
     pub(crate) update: Update,
+    pub(crate) compact: Compact,
     pub(crate) framework: Vec<Framework>,
     pub(crate) tree: Vec<Tree>,
     /// For each collection, or `*` for all others: the fields that every chunk must have, with their types.
@@ -51,6 +52,13 @@ pub(crate) struct Update {
     pub(crate) max_file_size_mb: Option<f64>,
     pub(crate) max_files: Option<i64>,
     pub(crate) max_removed_share: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Compact {
+    pub(crate) after_update: Option<bool>,
+    pub(crate) min_dead: Option<f64>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -61,6 +61,15 @@ pub(crate) struct UpdateSettings {
     pub(crate) max_removed_share: f64,
 }
 
+/// When space is given back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CompactSettings {
+    /// Whether an update compacts what it was about.
+    pub(crate) after_update: bool,
+    /// From which share of dead bytes a segment is rewritten.
+    pub(crate) min_dead: f64,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) store: PathBuf,
@@ -69,6 +78,7 @@ pub(crate) struct Settings {
     pub(crate) embedder: EmbedderSettings,
     pub(crate) chunks: ChunkLimits,
     pub(crate) update: UpdateSettings,
+    pub(crate) compact: CompactSettings,
     pub(crate) frameworks: Vec<Declared>,
     pub(crate) trees: Vec<DeclaredTree>,
     metadata: BTreeMap<String, BTreeMap<String, FieldType>>,
@@ -99,6 +109,7 @@ impl Settings {
             embedder: embedder(overrides, inputs)?,
             chunks: chunks(inputs)?,
             update: update(overrides, inputs)?,
+            compact: compact(inputs)?,
             frameworks: frameworks(inputs)?,
             trees: trees(inputs),
             metadata: file.metadata.clone(),
@@ -297,6 +308,16 @@ fn update(overrides: &Overrides, inputs: &Inputs) -> Result<UpdateSettings, Conf
         max_files: files.map_or(Ok(300_000), |files| files.within(1, 1_000_000_000))?,
         max_removed_share: share.map_or(0.2, |share| share.value),
     })
+}
+
+fn compact(inputs: &Inputs) -> Result<CompactSettings, ConfigError> {
+    let file = &inputs.file.compact;
+    let share = inputs.key("compact.min_dead", file.min_dead);
+    if let Some(share) = share.as_ref().filter(|share| !(0.0..=1.0).contains(&share.value)) {
+        return Err(share.refused(format!("{} is no share; it must be 0 to 1", share.value)));
+    }
+    let min_dead = share.map_or(0.3, |share| share.value);
+    Ok(CompactSettings { after_update: file.after_update.unwrap_or(true), min_dead })
 }
 
 fn frameworks(inputs: &Inputs) -> Result<Vec<Declared>, ConfigError> {

@@ -128,11 +128,13 @@ shape! {
     STATUS =
     "{"
     "  \"store\": path,"
-    "  \"totals\": {\"collections\", \"documents\", \"chunks\", \"dead_rows\", \"segments\", \"bytes\", \"snapshots\","
+    "  \"totals\": {\"collections\", \"documents\", \"chunks\", \"dead_rows\", \"dead_bytes\", \"held_bytes\", \"segments\", \"bytes\", \"snapshots\","
     "             \"writers\": n; documents is null without --documents},"
     "  \"collections\": [{"
     "    \"collection\", \"provider\", \"model\": string, \"dims\": n, \"metric\": string,"
     "    \"documents\": n|null, \"chunks\", \"dead_rows\", \"segments\", \"bytes\", \"commit\": n,"
+    "    \"dead_bytes\": n,                         about what compaction would give back, if no snapshot kept it"
+    "    \"held_bytes\": n,                         segments that only snapshots keep"
     "    \"last_commit_ms\": n|null, \"snapshots\": [name], \"writer\": string|null,"
     "    \"holder\": null|{\"process\": n, \"command\": string, \"host\": string|null, \"since_ms\", \"age_ms\": n}"
     "  }],"
@@ -209,6 +211,22 @@ shape! {
     "  \"created_at_ms\", \"bytes\": n, \"rows\": n|null, \"collections\": [name], \"sound\": bool,"
     "  \"damage\": [string],                         of the store when it was made, or why it cannot be read"
     "  \"verified_at_ms\": n|null, \"verification\": [string]   what the last verification found"
+    "}"
+}
+
+shape! {
+    /// `compact`.
+    COMPACT =
+    "{"
+    "  \"dry_run\": bool, \"reclaimed_bytes\": n,     by estimate in a dry run"
+    "  \"collections\": [{"
+    "    \"collection\": string, \"outcome\": \"compacted\"|\"planned\"|\"nothing\"|\"failed\", \"reclaimed_bytes\": n,"
+    "    \"groups\": [{\"inputs\": [segment], \"output\": segment|null, \"rows_kept\", \"rows_dropped\", \"bytes_before\","
+    "                \"bytes_after\": n}],"
+    "    \"kept_for_snapshots_bytes\": n|null,     dead rows that stay in segments which snapshots keep"
+    "    \"held_bytes\": n|null,                   segments that only snapshots keep"
+    "    \"reason\": string|null, \"next_step\": string|null"
+    "  }]"
     "}"
 }
 

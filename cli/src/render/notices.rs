@@ -143,6 +143,15 @@ fn describe(event: &Event) -> (Weight, String) {
         Event::Unpacked { path, bytes: written } => {
             (Weight::Detail, format!("{}: {} unpacked", path.display(), bytes(*written)))
         }
+        Event::Compacted { collection, group } => (
+            Weight::Detail,
+            format!(
+                "{collection}: {} became one, {} kept, {} dropped",
+                counted(group.inputs.len() as u64, "segment", "segments"),
+                counted(group.rows_kept, "row", "rows"),
+                count(group.rows_dropped)
+            ),
+        ),
         Event::Verified { path, bytes: read } => {
             (Weight::Detail, format!("{}: {} read", path.display(), bytes(*read)))
         }

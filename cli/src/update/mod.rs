@@ -23,6 +23,7 @@ mod vectors;
 
 use siltstone::{Error, Store};
 
+use crate::command::compact;
 use crate::command::context::Context;
 use crate::command::embedder;
 use crate::command::update::UpdateArgs;
@@ -96,11 +97,27 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
     {
         // What was done is reported whatever becomes of this note of it.
         report.unrecorded = finish(store, &mut report).err();
+        if context.settings.compact.after_update && !report.interrupted {
+            give_space_back(store, &report, context);
+        }
         if !report.interrupted {
             encode(store, context);
         }
     }
     report.print(context)
+}
+
+/// Compacts the collections that were brought up to date. Never fails an update.
+fn give_space_back(store: &Store, report: &Report, context: &Context) {
+    for name in report.updated() {
+        if context.cancel.is_cancelled() {
+            return;
+        }
+        // A collection of which there was nothing to store was never made.
+        if let Ok(collection) = store.collection(name) {
+            compact::after_update(context, &collection);
+        }
+    }
 }
 
 /// The store, created when it is missing; `None` when there is none and nothing may be written.

@@ -133,6 +133,11 @@ impl Report {
         self.lines.iter_mut().filter_map(|line| line.ended.as_mut().ok()?.roots.take()).collect()
     }
 
+    /// The collections whose update did not fail.
+    pub(super) fn updated(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().filter(|line| line.ended.is_ok()).map(|line| line.collection.as_str())
+    }
+
     fn exit(&self) -> Exit {
         if self.interrupted {
             return Exit::Interrupted;

@@ -12,6 +12,7 @@ fn without_a_store_every_command_ends_with_10() {
         &["snapshot", "list"],
         &["snapshot", "create", "x"],
         &["recover", "--to", "new"],
+        &["compact"],
     ] {
         let ended = work.run(arguments).expect(10);
         assert!(ended.stdout.is_empty(), "{ended:?}");
@@ -52,6 +53,8 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         (&["health", "--deep-scan", "--max-time", "soon"], "10m"),
         (&["status", "--collection", "nope"], "no collection is named"),
         (&["snapshot", "create", "a b"], "is refused"),
+        (&["compact", "--min-dead", "1.5"], "it must be 0 to 1"),
+        (&["compact", "--collection", "docs_Alhpa"], "did you mean docs_Alpha?"),
         (&["snapshot", "drop", "none"], "no collection has a snapshot"),
         (&["inspect", "docs_Alpa"], "did you mean docs_Alpha?"),
         (&["inspect", "/etc/hostname"], "not a file of a store"),

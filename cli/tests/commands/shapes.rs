@@ -51,6 +51,8 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["stop"], "stop"),
         (&["search", "install", "--snapshot", "one"], "search"),
         (&["snapshot", "drop", "one", "--collection", "docs_Alpha"], "snapshot"),
+        (&["compact", "--dry-run"], "compact"),
+        (&["compact", "--min-dead", "0"], "compact"),
         (&["inspect", "docs_Alpha", "--keys"], "inspect"),
         (&["inspect", "vectorstore"], "inspect"),
         (&["recover", "--to", "new"], "recover"),

@@ -1,6 +1,7 @@
 //! Writing: rows go into a frame, a commit makes it durable with one sync, and a full segment is sealed.
 
 mod commit;
+mod compacted;
 mod moment;
 mod open;
 mod record;
@@ -29,6 +30,7 @@ use crate::witness::WitnessFile;
 pub use commit::Commit;
 pub(crate) use open::lock_of;
 pub use record::Record;
+pub(crate) use seal::free_number;
 
 /// How a writer behaves.
 #[derive(Debug, Clone, Copy)]
@@ -324,7 +326,7 @@ impl Writer {
 
     /// Runs a step that touches the disk. When the disk refuses, or what it returns is damaged, its state is unknown
     /// and the writer is poisoned.
-    fn poisoning<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+    pub(crate) fn poisoning<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let result = step(self);
         if let Err(error @ (Error::Io { .. } | Error::Damaged { .. })) = &result {
             self.poisoned = Some(error.to_string());

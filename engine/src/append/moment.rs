@@ -71,7 +71,7 @@ impl Writer {
         next.snapshots.sort_by(|a, b| a.name.cmp(&b.name));
         self.manifest = manifest::publish(&self.shared.environment, &self.shared.directory, next)?;
         self.reload(open)?;
-        sweep::retired(&self.shared, &self.manifest)
+        sweep::retired(&self.shared, &self.manifest).map(drop)
     }
 
     /// Looks at what counts anew, as after opening.

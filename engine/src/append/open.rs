@@ -210,8 +210,7 @@ fn open_tail(
 fn freeze(shared: &Shared, manifest: &mut Manifest, damaged: &OpenFile) -> Result<OpenPart> {
     let environment = &shared.environment;
     let (number, walk) = (damaged.place.segment, &damaged.walk);
-    let (name, identity) = (shared.name.clone(), shared.identity.clone());
-    let identity = SegmentIdentity { name, identity, follows: None };
+    let identity = SegmentIdentity::new(&shared.name, shared.identity.clone());
     let continues = Continues { segment: number, chain: walk.chain, commit: walk.greatest_commit };
     let mut next = manifest.clone();
     let number_of_new = free_number(shared, manifest)?;

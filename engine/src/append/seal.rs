@@ -97,8 +97,8 @@ impl Writer {
             },
             None => Continues { segment: 0, chain: [0; 32], commit: self.last_commit },
         };
-        let (name, identity) = (self.shared.name.clone(), self.shared.identity.clone());
-        let identity = SegmentIdentity { name, identity, follows };
+        let (name, identity) = (&self.shared.name, self.shared.identity.clone());
+        let identity = SegmentIdentity { follows, ..SegmentIdentity::new(name, identity) };
         let environment = &self.shared.environment;
         let now_ms = environment.clock.now_ms();
         let (file, state) =
@@ -110,7 +110,7 @@ impl Writer {
 
 /// The next segment number that no file has. A file that no manifest names may hold somebody's rows: it is passed by,
 /// never overwritten.
-pub(super) fn free_number(shared: &Shared, manifest: &Manifest) -> Result<u64> {
+pub(crate) fn free_number(shared: &Shared, manifest: &Manifest) -> Result<u64> {
     let directory = &shared.directory;
     let entries = shared.environment.disk.list(directory).map_err(Error::io("list", directory))?;
     let taken = entries.iter().filter_map(|entry| match FileKind::of(&entry.name) {

@@ -38,13 +38,14 @@ pub(crate) fn publish_copy(
 
 const COPY_BYTES: u64 = 1 << 20;
 
-/// As [`publish`], with whatever `fill` writes into the new file as content.
-pub(crate) fn publish_with(
+/// As [`publish`], with whatever `fill` writes into the new file as content. When that fails, what it wrote does not take up
+/// space any longer.
+pub(crate) fn publish_with<T>(
     disk: &dyn Disk,
     directory: &Path,
     name: &str,
-    fill: impl FnOnce(&dyn DiskFile, &Path) -> Result<()>,
-) -> Result<()> {
+    fill: impl FnOnce(&dyn DiskFile, &Path) -> Result<T>,
+) -> Result<T> {
     let target = directory.join(name);
     let temporary: PathBuf = directory.join(format!("{name}{TEMPORARY_SUFFIX}"));
     match disk.remove(&temporary) {
@@ -54,11 +55,19 @@ pub(crate) fn publish_with(
         _ => {}
     }
     let file = disk.open(&temporary, Mode::Create).map_err(Error::io("create", &temporary))?;
-    fill(&*file, &temporary)?;
+    let filled = match fill(&*file, &temporary) {
+        Ok(filled) => filled,
+        Err(error) => {
+            drop(file);
+            let _ = disk.remove(&temporary);
+            return Err(error);
+        }
+    };
     file.sync().map_err(Error::io("sync", &temporary))?;
     drop(file);
     disk.rename(&temporary, &target).map_err(Error::io("rename", &temporary))?;
-    disk.sync_dir(directory).map_err(Error::io("sync", directory))
+    disk.sync_dir(directory).map_err(Error::io("sync", directory))?;
+    Ok(filled)
 }
 
 /// The content of a file of at most `limit` bytes.

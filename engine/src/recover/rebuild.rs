@@ -1,5 +1,6 @@
 //! A manifest from nothing but the files: segments say themselves which collection they belong to, what came before
-//! them, and whether they are sealed. After a snapshot was restored the next segment says what still counted then.
+//! them, and whether they are sealed. After a snapshot was restored, and in a compacted segment, they also say what still
+//! counted then.
 
 use std::path::Path;
 
@@ -50,7 +51,11 @@ pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> R
     };
     let (mut segments, mut retired): (Vec<SegmentEntry>, Vec<SegmentEntry>) = (Vec::new(), Vec::new());
     for (entry, page) in found {
-        if let Some(follows) = page.and_then(|page| page.identity.follows) {
+        let identity = page.map(|page| page.identity);
+        // A damaged copy may lack rows that those it was copied from still have: it retires nothing.
+        let is_copy = identity.as_ref().is_some_and(|identity| !identity.replaces.is_empty());
+        let retires = !is_copy || matches!(entry.state, SegmentState::Sealed { .. });
+        if let Some(follows) = identity.and_then(|identity| identity.follows).filter(|_| retires) {
             for mut earlier in std::mem::take(&mut segments).into_iter().chain(std::mem::take(&mut retired)) {
                 match follows.cap(earlier.segment) {
                     None => retired.push(earlier),

@@ -19,14 +19,13 @@ pub(crate) struct Continues {
     pub(crate) commit: u64,
 }
 
-/// Creates a segment file with its header page and makes both durable. No manifest names it yet.
-pub(crate) fn create(
-    disk: &dyn Disk,
-    place: SegmentPlace,
+/// The header page of a new segment.
+pub(crate) fn header_page(
+    place: &SegmentPlace,
     identity: &SegmentIdentity,
     continues: Continues,
     created_at_ms: i64,
-) -> Result<(Arc<dyn DiskFile>, OpenFile)> {
+) -> Result<Vec<u8>> {
     let header = SegmentHeader {
         version: FORMAT_VERSION,
         header_bytes: HEADER_PAGE_BYTES as u32,
@@ -45,8 +44,18 @@ pub(crate) fn create(
         identity_bytes: 0,
         identity_crc: 0,
     };
-    let page =
-        header::encode(header, identity).map_err(|reason| Error::invalid("embedding identity", reason))?;
+    header::encode(header, identity).map_err(|reason| Error::invalid("embedding identity", reason))
+}
+
+/// Creates a segment file with its header page and makes both durable. No manifest names it yet.
+pub(crate) fn create(
+    disk: &dyn Disk,
+    place: SegmentPlace,
+    identity: &SegmentIdentity,
+    continues: Continues,
+    created_at_ms: i64,
+) -> Result<(Arc<dyn DiskFile>, OpenFile)> {
+    let page = header_page(&place, identity, continues, created_at_ms)?;
     let path = place.path();
     let file = disk.open(&path, Mode::Create).map_err(Error::io("create", &path))?;
     file.write_at(&page, 0).map_err(Error::io("write", &path))?;

@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use held::{Extent, open_held};
 pub(crate) use keys::write_index;
-pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed};
+pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed, read_header};
 pub(crate) use salvage::salvage_sealed;
 pub(crate) use walk::{Reach, Stop, Walk};
 
@@ -81,6 +81,19 @@ impl Segment {
     pub(crate) fn frame_of(&self, row: u32) -> Option<(usize, u32)> {
         let number = self.frame_number(row)?;
         Some((number, row - self.frames.get(number)?.first_row))
+    }
+
+    /// The commit of a row; 0 when there is no such row.
+    pub(crate) fn commit_of(&self, row: u32) -> u64 {
+        self.frame_number(row).and_then(|number| self.frames.get(number)).map_or(0, |frame| frame.commit)
+    }
+
+    /// When the last commit was made, in milliseconds since 1970-01-01 UTC; 0 when there is none.
+    pub(crate) fn committed_at_ms(&self) -> Result<i64> {
+        match self.frames.len().checked_sub(1) {
+            Some(last) => Ok(self.ends_of_frame(last)?.0.committed_at_ms),
+            None => Ok(0),
+        }
     }
 
     /// The rows of a frame as elements, not checked, from its map. Never copies.

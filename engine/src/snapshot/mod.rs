@@ -85,11 +85,16 @@ pub(crate) fn held(manifest: &Manifest, snapshots: &[Snapshot]) -> BTreeMap<u64,
     held
 }
 
-/// As [`held`], from the documents; `None` when one of them cannot be read, because then nobody knows what it names.
+/// As [`held`], from the documents; `None` when one of them cannot be read.
 pub(crate) fn held_by_manifest(
     shared: &Shared,
     manifest: &Manifest,
 ) -> Result<Option<BTreeMap<u64, SnapshotSegment>>> {
+    Ok(documents(shared, manifest)?.map(|snapshots| held(manifest, &snapshots)))
+}
+
+/// The documents of all snapshots; `None` when one of them cannot be read, because then nobody knows what it names.
+pub(crate) fn documents(shared: &Shared, manifest: &Manifest) -> Result<Option<Vec<Snapshot>>> {
     let mut snapshots = Vec::new();
     for entry in &manifest.snapshots {
         match load(shared, entry).map_err(missing) {
@@ -97,11 +102,11 @@ pub(crate) fn held_by_manifest(
             snapshot => snapshots.push(snapshot?),
         }
     }
-    Ok(Some(held(manifest, &snapshots)))
+    Ok(Some(snapshots))
 }
 
 /// Starts over when a writer removed what the manifest named.
-fn with_manifest<T>(shared: &Arc<Shared>, step: impl Fn(&Manifest) -> Result<T>) -> Result<T> {
+pub(crate) fn with_manifest<T>(shared: &Arc<Shared>, step: impl Fn(&Manifest) -> Result<T>) -> Result<T> {
     let mut attempt = 1;
     loop {
         let disk = &*shared.environment.disk;
@@ -204,5 +209,5 @@ pub(crate) fn drop(writer: &mut Writer, name: &str) -> Result<()> {
     writer.set_manifest(published);
     let path = shared.directory.join(FileKind::Snapshot(file).file_name());
     shared.environment.disk.remove(&path).map_err(Error::io("remove", &path))?;
-    sweep::retired(&shared, writer.manifest())
+    sweep::retired(&shared, writer.manifest()).map(|_| ())
 }

@@ -300,14 +300,18 @@ pub(crate) fn build(
 impl View {
     /// After damage, kills may be lost: of several rows with one key, the newest counts.
     fn keep_newest_of_each_key(&mut self) {
-        let mut newest: HashMap<String, (u32, u32)> = HashMap::new();
+        let mut newest: HashMap<String, (u64, (u32, u32))> = HashMap::new();
         let mut older = Vec::new();
         for (part, row) in self.live_places() {
-            let key = self.part(part).and_then(|part| part.segment.key(row));
-            if let Ok(key) = key
-                && let Some(before) = newest.insert(key.to_owned(), (part, row))
-            {
-                older.push(before);
+            let Ok(segment) = self.part(part).map(|part| &part.segment) else { continue };
+            let Ok(key) = segment.key(row) else { continue };
+            // A compacted segment comes after segments with later commits.
+            let found = (segment.commit_of(row), (part, row));
+            if let Some(other) = newest.get_mut(key) {
+                older.push(found.min(*other).1);
+                *other = found.max(*other);
+            } else {
+                newest.insert(key.to_owned(), found);
             }
         }
         for (part, row) in older {

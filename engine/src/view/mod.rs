@@ -225,7 +225,7 @@ impl View {
     }
 
     /// Which part and row has this key.
-    fn place_of(&self, key: &str) -> Result<Option<(u32, u32)>> {
+    pub(crate) fn place_of(&self, key: &str) -> Result<Option<(u32, u32)>> {
         let disk = &*self.shared.environment.disk;
         for (at, part) in (0u32..).zip(&self.parts).collect::<Vec<_>>().into_iter().rev() {
             if let Some(row) = part.segment.find(key, &part.live, disk, self.on_damage == OnDamage::Skip)? {

@@ -13,7 +13,7 @@ use crate::segment::Segment;
 pub enum Order {
     /// By the bytes of their keys.
     Key,
-    /// As they lie on disk: by commit.
+    /// As they lie on disk, segment after segment: by commit, but for compacted segments.
     Storage,
 }
 

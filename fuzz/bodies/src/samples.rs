@@ -67,7 +67,7 @@ pub fn segment_header(dims: u32) -> SegmentHeader {
 /// # Errors
 /// None for these values.
 pub fn header_page(dims: u32) -> Result<Vec<u8>, String> {
-    let identity = SegmentIdentity { name: "docs".to_owned(), identity: identity(dims), follows: None };
+    let identity = SegmentIdentity { replaces: vec![(1, 1)], ..SegmentIdentity::new("docs", identity(dims)) };
     header::encode(segment_header(dims), &identity)
 }
 

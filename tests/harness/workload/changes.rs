@@ -190,6 +190,35 @@ impl Workload {
         self.seats.get_mut(&name).unwrap().writer.seal().map(drop)
     }
 
+    /// Nothing changes but the files, and the rows that are asked to go.
+    pub(super) fn compact(&mut self) -> Result<()> {
+        let name = self.any_seat()?;
+        self.commit_in(&name)?;
+        let options = rows::compaction(&mut self.rng);
+        let rows = &self.expected().0[&name].rows;
+        let dropped: BTreeSet<_> = options.drop_keys.iter().filter(|key| rows.contains_key(*key)).collect();
+        // Not called busy: until a group is written, a writer that fails has changed nothing and may go on.
+        self.changing(
+            None,
+            |stored| {
+                let rows = &mut stored.0.get_mut(&name)?.rows;
+                dropped.iter().for_each(|key| drop(rows.remove(*key)));
+                Some(())
+            },
+            |w| {
+                let seat = w.seats.get_mut(&name).unwrap();
+                let before = seat.writer.last_commit();
+                let result = seat.writer.compact(&options);
+                // What is dropped is committed first; what fails after that undoes nothing.
+                if seat.writer.last_commit() > before {
+                    dropped.iter().for_each(|key| drop(seat.working.remove(*key)));
+                }
+                assert_eq!(result?.dropped_rows, dropped.len() as u64);
+                Ok(())
+            },
+        )
+    }
+
     pub(super) fn create_snapshot(&mut self) -> Result<()> {
         let name = self.any_seat()?;
         let snapshot = format!("s{}", self.rng.below(4));

@@ -133,6 +133,7 @@ impl Workload {
             90..92 if self.collections() < 3 => self.create_collection(),
             92..94 if self.collections() > 1 => self.drop_collection(),
             94..96 => self.reopen_store(),
+            96..99 => self.compact(),
             _ => self.read(),
         }
     }

@@ -1,7 +1,7 @@
 //! Chance: rows, names and options.
 
 use serde_json::{Map, Value, json};
-use siltstone::{Compression, EmbeddingIdentity, Metric, WriterOptions};
+use siltstone::{CompactOptions, Compression, EmbeddingIdentity, Metric, WriterOptions};
 
 use crate::model::Content;
 use crate::rng::Rng;
@@ -68,6 +68,19 @@ pub fn options(rng: &mut Rng) -> WriterOptions {
         seal_bytes: *rng.pick(&[1, 6_000, 9_000, 14_000, 1 << 20]),
         frame_bytes: *rng.pick(&[1, 400, 900, 4_000, 1 << 20]),
         compression: *rng.pick(&[Compression::Zstd, Compression::None]),
+    }
+}
+
+/// Options under which compaction nearly always has something to do.
+pub fn compaction(rng: &mut Rng) -> CompactOptions {
+    CompactOptions {
+        min_dead: *rng.pick(&[0.0, 0.0, 0.3, 1.0]),
+        merge_at_least: *rng.pick(&[2, 2, 4]),
+        spare_longest: rng.chance(1, 4),
+        target_bytes: *rng.pick(&[1, 20_000, 60_000, 1 << 20]),
+        rewrite_held: rng.chance(1, 2),
+        drop_keys: if rng.chance(1, 3) { vec![key(rng), key(rng)] } else { Vec::new() },
+        undo_snapshot: None,
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Measured {
     pub(super) documents: Option<u64>,
     pub(super) chunks: u64,
     pub(super) dead_rows: u64,
+    pub(super) dead_bytes: u64,
+    pub(super) held_bytes: u64,
     pub(super) segments: u64,
     pub(super) bytes: u64,
     commit: u64,
@@ -117,6 +119,7 @@ fn one(
     let view = collection.view()?;
     let snapshots = collection.snapshots()?.into_iter().map(|snapshot| snapshot.name).collect();
     let (segments, bytes) = files(collection.directory());
+    let space = collection.space()?;
     let identity = collection.identity();
     let (holder, is_held) = collection.writer_status();
     let now_ms = store.environment().clock.now_ms();
@@ -132,6 +135,8 @@ fn one(
         documents: if with_documents { Some(documents(&view)?) } else { None },
         chunks: view.len(),
         dead_rows: view.dead_rows(),
+        dead_bytes: space.dead_bytes,
+        held_bytes: space.held_bytes,
         segments,
         bytes,
         commit: view.commit().0,

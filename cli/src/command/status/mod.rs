@@ -42,6 +42,8 @@ struct Totals {
     documents: Option<u64>,
     chunks: u64,
     dead_rows: u64,
+    dead_bytes: u64,
+    held_bytes: u64,
     segments: u64,
     bytes: u64,
     snapshots: u64,
@@ -98,6 +100,8 @@ fn totals(collections: &[Measured], with_documents: bool) -> Totals {
         documents: with_documents.then(|| sum(|one| one.documents.unwrap_or(0))),
         chunks: sum(|one| one.chunks),
         dead_rows: sum(|one| one.dead_rows),
+        dead_bytes: sum(|one| one.dead_bytes),
+        held_bytes: sum(|one| one.held_bytes),
         segments: sum(|one| one.segments),
         bytes: sum(|one| one.bytes),
         snapshots: sum(|one| one.snapshots.len() as u64),
@@ -141,6 +145,13 @@ fn print(
     table.row(cells);
     for line in table.lines() {
         output.line(line)?;
+    }
+    if totals.dead_bytes > 0 {
+        let command = context.siltstone("compact");
+        output.line(format!("dead rows take about {}; `{command}` rewrites", bytes(totals.dead_bytes)))?;
+    }
+    if totals.held_bytes > 0 {
+        output.line(format!("snapshots alone keep {}", bytes(totals.held_bytes)))?;
     }
     for (one, writer) in collections.iter().filter_map(|one| Some((one, one.writer.as_ref()?))) {
         output.line(format!("{} is being written to by {writer}", name(&one.collection)))?;
