@@ -1,10 +1,10 @@
 //! The update of one collection.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, View, Writer};
+use siltstone::{EmbeddingIdentity, OnDamage, Record, Row, Store, View, Writer};
 
 use crate::command::context::Context;
 use crate::exit::CliError;
@@ -87,7 +87,10 @@ impl Run<'_> {
     pub(super) fn plan_only(&self) -> Result<Ended, CliError> {
         let scan = self.scan();
         let mut ended = Ended::of(&scan);
-        self.look_at_all(&scan, &Stored::default(), &mut ended, |_, _| Ok(true))?;
+        let (stored, mut seen) = (Stored::default(), HashSet::new());
+        self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
+            estimate(&jobs, &stored, None, &mut seen, ended)
+        })?;
         Ok(ended)
     }
 
@@ -115,7 +118,14 @@ impl Run<'_> {
                 true => Stored::read(&store.collection(&self.source.collection)?.view_with(OnDamage::Skip)?)?,
                 false => Stored::default(),
             };
-            self.look_at_all(&scan, &stored, &mut ended, |_, _| Ok(true))?;
+            let staging = match is_paid(self.embedder.identity()) {
+                true => Some(Staging::open(store, &self.source.collection, self.identity, false)?),
+                false => None,
+            };
+            let mut seen = HashSet::new();
+            self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
+                estimate(&jobs, &stored, staging.as_ref(), &mut seen, ended)
+            })?;
             let verdict = self.gone(&scan, &stored, &ended);
             (ended.removed, ended.held_back) = (verdict.remove, verdict.held_back);
             return Ok(ended);
@@ -135,7 +145,7 @@ impl Run<'_> {
         }
         let stored = Stored::read(&view)?;
         let mut staging = match is_paid(self.embedder.identity()) {
-            true => Some(Staging::open(store, &self.source.collection, self.identity)?),
+            true => Some(Staging::open(store, &self.source.collection, self.identity, true)?),
             false => None,
         };
         let roots = self.roots(&scan, started_ms);
@@ -232,8 +242,9 @@ impl Run<'_> {
     ) -> Result<bool, CliError> {
         vectors::reuse(&mut jobs, stored, view, staging.as_ref(), &mut ended.spent)?;
         self.keep_within_limit(&mut jobs, ended);
-        ended.stopped =
-            vectors::embed(&mut jobs, self.embedder, staging, &self.context.cancel, &mut ended.spent)?;
+        let concurrency = self.context.settings.embedder.concurrency;
+        let (cancel, spent) = (&self.context.cancel, &mut ended.spent);
+        ended.stopped = vectors::embed(&mut jobs, self.embedder, concurrency, staging, cancel, spent)?;
         for job in &jobs {
             if job.is_complete() {
                 put(job, stored, writer)?;
@@ -243,6 +254,7 @@ impl Run<'_> {
             }
         }
         writer.commit()?;
+        read_back(jobs.iter().filter(|job| job.is_complete()), writer, &self.source.collection)?;
         ended.interrupted |= self.context.cancel.is_cancelled();
         Ok(ended.stopped.is_none() && !ended.interrupted)
     }
@@ -334,6 +346,65 @@ fn put(job: &Job, stored: &Stored, writer: &mut Writer) -> Result<(), CliError> 
         writer.upsert(Record::new(&key, vector).metadata(job.metadata(chunk, hash)).text(&chunk.text))?;
     }
     Ok(())
+}
+
+/// Reads back what was committed and compares it: what was paid for is there, and it is what was paid for.
+fn read_back<'j>(
+    jobs: impl Iterator<Item = &'j Job>,
+    writer: &Writer,
+    collection: &str,
+) -> Result<(), CliError> {
+    let mut view = None;
+    for job in jobs {
+        let view = match &mut view {
+            Some(view) => view,
+            none => none.insert(writer.view()?),
+        };
+        for (chunk, vector) in job.chunks.iter().zip(&job.vectors) {
+            let key = job.key(chunk.index);
+            let row = view.get(&key)?;
+            let same = |row: &Row<'_>| {
+                row.text == chunk.text && vector.as_ref().is_some_and(|vector| is_same(row.vector, vector))
+            };
+            if !row.as_ref().is_some_and(same) {
+                return Err(CliError::failed(
+                    format!("{key} was read back from {collection} other than it was written"),
+                    "check the disk and the memory of this machine, then run `siltstone health --deep-scan`",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_same(one: &[f32], other: &[f32]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
+}
+
+/// Counts the texts that have no vector anywhere: what a run would send. Says that the run may go on.
+fn estimate(
+    jobs: &[Job],
+    stored: &Stored,
+    staging: Option<&Staging<'_>>,
+    seen: &mut HashSet<u64>,
+    ended: &mut Ended,
+) -> Result<bool, CliError> {
+    for job in jobs {
+        for (chunk, hash) in job.chunks.iter().zip(&job.hashes) {
+            // A part of a digest is enough to count by.
+            let short = hash.get(..16).and_then(|part| u64::from_str_radix(part, 16).ok());
+            let is_known = !job.afresh && stored.chunks.contains_key(hash)
+                || staging.map_or(Ok(None), |staging| staging.get(hash))?.is_some()
+                || !short.is_none_or(|short| seen.insert(short));
+            if is_known {
+                ended.spent.reused += 1;
+            } else {
+                ended.to_send += 1;
+                ended.tokens_to_send += chunk.tokens as u64;
+            }
+        }
+    }
+    Ok(true)
 }
 
 /// Removes the rows of documents that are gone, in one commit.
