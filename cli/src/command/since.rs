@@ -1,6 +1,6 @@
 //! `--since`: a moment as people name it, by its date or by how long ago it was.
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
@@ -15,8 +15,8 @@ fn at(text: &str, now: Timestamp) -> Option<i64> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Some(moment.as_millisecond());
     }
-    let date = text.parse::<Date>().map(|date| date.at(0, 0, 0, 0)).or_else(|_| text.parse::<DateTime>());
-    if let Ok(date) = date {
+    // A date alone is its midnight.
+    if let Ok(date) = text.parse::<DateTime>() {
         return Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_millisecond());
     }
     let span: Span = text.parse().ok()?;

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use rayon::prelude::*;
-use siltstone::{EmbeddingIdentity, OnDamage, Record, Row, Store, View, Writer};
+use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, View, Writer};
 
 use crate::command::context::Context;
 use crate::exit::CliError;
@@ -13,9 +13,11 @@ use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
 use crate::sources::{self, SourceRoot, SourceRoots};
 
+use super::estimate::estimate;
 use super::guard::{self, Verdict};
 use super::job::{Job, Looked, look};
 use super::progress::Progress;
+use super::read_back::read_back;
 use super::report::Ended;
 use super::staging::{Staging, is_paid};
 use super::stored::Stored;
@@ -346,65 +348,6 @@ fn put(job: &Job, stored: &Stored, writer: &mut Writer) -> Result<(), CliError> 
         writer.upsert(Record::new(&key, vector).metadata(job.metadata(chunk, hash)).text(&chunk.text))?;
     }
     Ok(())
-}
-
-/// Reads back what was committed and compares it: what was paid for is there, and it is what was paid for.
-fn read_back<'j>(
-    jobs: impl Iterator<Item = &'j Job>,
-    writer: &Writer,
-    collection: &str,
-) -> Result<(), CliError> {
-    let mut view = None;
-    for job in jobs {
-        let view = match &mut view {
-            Some(view) => view,
-            none => none.insert(writer.view()?),
-        };
-        for (chunk, vector) in job.chunks.iter().zip(&job.vectors) {
-            let key = job.key(chunk.index);
-            let row = view.get(&key)?;
-            let same = |row: &Row<'_>| {
-                row.text == chunk.text && vector.as_ref().is_some_and(|vector| is_same(row.vector, vector))
-            };
-            if !row.as_ref().is_some_and(same) {
-                return Err(CliError::failed(
-                    format!("{key} was read back from {collection} other than it was written"),
-                    "check the disk and the memory of this machine, then run `siltstone health --deep-scan`",
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_same(one: &[f32], other: &[f32]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
-}
-
-/// Counts the texts that have no vector anywhere: what a run would send. Says that the run may go on.
-fn estimate(
-    jobs: &[Job],
-    stored: &Stored,
-    staging: Option<&Staging<'_>>,
-    seen: &mut HashSet<u64>,
-    ended: &mut Ended,
-) -> Result<bool, CliError> {
-    for job in jobs {
-        for (chunk, hash) in job.chunks.iter().zip(&job.hashes) {
-            // A part of a digest is enough to count by.
-            let short = hash.get(..16).and_then(|part| u64::from_str_radix(part, 16).ok());
-            let is_known = !job.afresh && stored.chunks.contains_key(hash)
-                || staging.map_or(Ok(None), |staging| staging.get(hash))?.is_some()
-                || !short.is_none_or(|short| seen.insert(short));
-            if is_known {
-                ended.spent.reused += 1;
-            } else {
-                ended.to_send += 1;
-                ended.tokens_to_send += chunk.tokens as u64;
-            }
-        }
-    }
-    Ok(true)
 }
 
 /// Removes the rows of documents that are gone, in one commit.

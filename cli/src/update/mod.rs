@@ -12,12 +12,14 @@
 
 mod collection;
 mod consent;
+mod estimate;
 mod guard;
 mod job;
 mod journal;
 mod mend;
 mod other_folder;
 mod progress;
+mod read_back;
 mod report;
 mod staging;
 mod stored;
