@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, compact, completions, doctor, export, health, import, init, inspect, man, recover, search,
-    snapshot, status, stop, update,
+    backup, compact, completions, doctor, export, health, import, init, inspect, log, man, recover, search,
+    snapshot, status, stop, update, usage,
 };
 use crate::exit;
 use crate::render::json;
@@ -96,6 +96,12 @@ pub(crate) enum Command {
     /// Show what is in the store
     #[command(after_long_help = json::STATUS)]
     Status(status::StatusArgs),
+    /// Show what requests to embedding servers have cost
+    #[command(after_long_help = json::USAGE)]
+    Usage(usage::UsageArgs),
+    /// Show what the runs of update have logged
+    #[command(after_long_help = json::LOG)]
+    Log(log::LogArgs),
     /// Ask whoever writes to the store to finish its batch and end, and wait for it
     #[command(after_long_help = json::STOP)]
     Stop(stop::StopArgs),

@@ -6,12 +6,14 @@
 mod dotenv;
 mod error;
 mod file;
+mod monitor;
 mod nearest;
 mod settings;
 mod sources;
 
 pub(crate) use error::ConfigError;
 pub(crate) use file::{FieldType, File};
+pub(crate) use monitor::MonitorSettings;
 pub(crate) use nearest::nearest;
 pub(crate) use settings::{EmbedderSettings, Overrides, Provider, Settings};
 pub(crate) use sources::Inputs;

@@ -142,6 +142,7 @@ impl From<EmbedError> for CliError {
     fn from(error: EmbedError) -> CliError {
         match error {
             EmbedError::Cancelled => CliError::interrupted(),
+            EmbedError::CostLimit { .. } => CliError::new(Exit::CostLimit, &error, error.next_step()),
             error => CliError::failed(&error, error.next_step()),
         }
     }

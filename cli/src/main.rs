@@ -13,6 +13,7 @@ mod config;
 mod exit;
 mod ingest;
 mod render;
+mod runs;
 mod sources;
 mod update;
 
@@ -58,6 +59,8 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Health(args) => command::health::run(args, &context),
         Command::Doctor(args) => command::doctor::run(args, &context),
         Command::Status(args) => command::status::run(args, &context),
+        Command::Usage(args) => command::usage::run(args, &context),
+        Command::Log(args) => command::log::run(args, &context),
         Command::Stop(args) => command::stop::run(args, &context),
         Command::Snapshot(args) => command::snapshot::run(args, &context),
         Command::Backup(args) => command::backup::run(args, &context),

@@ -173,10 +173,11 @@ fn what_a_server_answered_is_not_embedded_again_but_for_requests_in_flight() {
     ]
     .map(str::to_owned)
     .to_vec();
+    // Four requests are in flight at once, as by default.
     let (killed, stores) = ends_the_same(&flags, kills_wanted() / 2);
     let (embedded, different) = server.counts();
-    // One store undisturbed and each killed one embed every text once; a kill loses at most the request in flight.
-    let most = different * (stores + 1) + killed * batch;
+    // One store undisturbed and each killed one embed every text once; a kill loses at most the requests in flight.
+    let most = different * (stores + 1) + killed * batch * 4;
     println!(
         "server: {killed} kills over {stores} stores, {embedded} texts embedded of {different} different ones, at most \
          {most} allowed"

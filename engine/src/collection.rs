@@ -95,7 +95,9 @@ impl Shared {
         let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = |digest: &Digest| {
             let mut entries = manifest.iter().flat_map(|manifest| &manifest.segments);
-            entries.any(|entry| matches!(&entry.state, SegmentState::Sealed { digest: found, .. } if found == digest))
+            entries.any(
+                |entry| matches!(&entry.state, SegmentState::Sealed { digest: found, .. } if found == digest),
+            )
         };
         known.retain(|digest, codes| codes.is_some() && listed(digest));
     }

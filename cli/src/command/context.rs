@@ -10,9 +10,12 @@ use siltstone::{Caller, Collection, Environment, Store};
 use super::lock_wait::LockWait;
 use super::stop::host_name;
 use crate::args::{Cli, Command};
-use crate::config::{Inputs, Overrides, Settings};
+use crate::config::{Inputs, Overrides, Provider, Settings};
 use crate::exit::{CliError, Exit};
+use crate::ingest::budget::{Budget, Terms};
 use crate::ingest::cancel::Cancel;
+use crate::ingest::embed::{ApiKey, Meter, place};
+use crate::ingest::ledger::Ledger;
 use crate::render::notices::Notices;
 use crate::render::output::Output;
 use crate::render::style::Style;
@@ -27,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) style: Style,
     pub(crate) notices: Arc<Notices>,
+    /// What requests to an embedding server may cost, and where they are written down.
+    pub(crate) budget: Option<Arc<Budget>>,
     /// Set by the first SIGINT or SIGTERM; a second one ends the process at once.
     pub(crate) cancel: Cancel,
     /// For the engine: the machine itself, with the notices listening.
@@ -58,7 +63,7 @@ impl Context {
             _ => Overrides::default(),
         };
         let overrides = Overrides { store: cli.global.store.clone().or(overrides.store), ..overrides };
-        let settings = Settings::resolve(&overrides, &inputs)?;
+        let mut settings = Settings::resolve(&overrides, &inputs)?;
         let notices = Arc::new(Notices::new(cli.global.verbosity()));
         let observer = Arc::clone(&notices);
         let lock_wait =
@@ -66,12 +71,15 @@ impl Context {
         let patience = Arc::new(lock_wait);
         let caller = Caller { program: format!("siltstone {name}"), host: host_name() };
         let environment = Environment { observer, patience, caller, ..Environment::default() };
+        let budget = budget(&settings, &cli.command, name, &environment);
+        settings.embedder.meter = budget.clone().map(|budget| budget as Arc<dyn Meter>);
         Ok(Context {
             settings,
             json: cli.global.json,
             output: Output::stdout(),
             style: Style::for_stdout(),
             notices,
+            budget,
             cancel,
             environment,
             config_file,
@@ -147,6 +155,35 @@ impl Context {
         let collections = units::counted(collections as u64, "collection", "collections");
         format!("{} in {collections}", units::counted(rows, "row", "rows"))
     }
+}
+
+/// The books of a command that may send texts to a server. A query costs next to nothing: it is written down where it
+/// can be, and no limit keeps anybody from searching.
+fn budget(
+    settings: &Settings,
+    command: &Command,
+    name: &str,
+    environment: &Environment,
+) -> Option<Arc<Budget>> {
+    let embedder = &settings.embedder;
+    if embedder.provider != Provider::OpenAi {
+        return None;
+    }
+    // An address that makes no sense is refused with the embedder.
+    let (provider, is_here) = place(&embedder.base_url).ok()?;
+    let pays = matches!(command, Command::Update(_) | Command::Health(_));
+    let terms = Terms {
+        command: name.to_owned(),
+        key: embedder.key.as_ref().map(ApiKey::fingerprint),
+        provider,
+        model: embedder.model.clone(),
+        // A model without a list price on this machine is one's own.
+        usd_per_million_tokens: embedder.usd_per_million_tokens.or(is_here.then_some(0.0)),
+        run_usd: pays.then_some(settings.budget.per_run_usd),
+        day_usd: settings.budget.per_day_usd.filter(|_| pays),
+        strict: pays,
+    };
+    Some(Arc::new(Budget::new(terms, Ledger::new(&settings.logs), environment.clone())))
 }
 
 fn given(cli: &Cli) -> String {

@@ -5,28 +5,14 @@ use siltstone::{EmbeddingIdentity, Metric};
 use crate::config::{EmbedderSettings, Provider};
 use crate::exit::CliError;
 use crate::ingest::cancel::Cancel;
-use crate::ingest::embed::{Builtin, Embedder, OpenAi, OpenAiOptions, Outcome};
+use crate::ingest::embed::{Builtin, Embedder, Outcome};
 
 /// The provider of the built-in embedder, as identities name it.
 const BUILTIN: &str = "builtin";
 
 /// The embedder that the settings name. Sends nothing yet.
 pub(crate) fn from_settings(settings: &EmbedderSettings) -> Result<Box<dyn Embedder>, CliError> {
-    if settings.provider == Provider::Builtin {
-        return Ok(Box::new(Builtin::new(settings.dims)));
-    }
-    let options = OpenAiOptions {
-        base_url: settings.base_url.clone(),
-        model: settings.model.clone(),
-        dims: settings.dims,
-        send_dimensions: settings.send_dimensions,
-        key: settings.key.clone(),
-        batch_size: settings.batch_size,
-        timeout: settings.timeout,
-        allow_plain_http: settings.allow_plain_http,
-        patience: Default::default(),
-    };
-    Ok(Box::new(OpenAi::new(options)?))
+    Ok(settings.embedder()?)
 }
 
 /// What a collection of this embedder's vectors is. Its vectors are of unit length, so cosine is what compares them.

@@ -16,7 +16,7 @@ pub(crate) struct UpdateArgs {
     /// Name of the one framework that PATH holds; without a PATH, the one to update of those in siltstone.toml
     #[arg(long, value_name = "NAME")]
     pub(crate) framework: Option<String>,
-    /// Never ask; for cron
+    /// Pay without being asked; for cron. Lifts no limit
     #[arg(long)]
     pub(crate) force: bool,
     /// Say what would be done, and do nothing
@@ -47,9 +47,15 @@ pub(crate) struct UpdateArgs {
     /// Texts in one request
     #[arg(long, value_name = "N", help_heading = "Embedder")]
     pub(crate) batch_size: Option<i64>,
+    /// Requests in flight at once
+    #[arg(long, value_name = "N", help_heading = "Embedder")]
+    pub(crate) concurrency: Option<i64>,
     /// Seconds to wait for an answer
     #[arg(long, value_name = "SECONDS", help_heading = "Embedder")]
     pub(crate) timeout: Option<i64>,
+    /// Pay at most so much in this run, in USD [default: MAX_EMBEDDING_COST, else 10]
+    #[arg(long, value_name = "USD", help_heading = "Limits and names")]
+    pub(crate) max_cost: Option<f64>,
     /// Begins the names of new collections
     #[arg(long, value_name = "PREFIX", help_heading = "Limits and names")]
     pub(crate) collection_prefix: Option<String>,
@@ -75,6 +81,8 @@ impl UpdateArgs {
             collection_prefix: self.collection_prefix.clone(),
             max_file_size_mb: self.max_file_size_mb,
             max_files: self.max_files,
+            concurrency: self.concurrency,
+            max_cost_usd: self.max_cost,
         }
     }
 }

@@ -16,6 +16,8 @@ pub(crate) struct File {
     pub(crate) chunks: Chunks,
     pub(crate) update: Update,
     pub(crate) compact: Compact,
+    pub(crate) budget: Budget,
+    pub(crate) monitor: Monitor,
     pub(crate) framework: Vec<Framework>,
     pub(crate) tree: Vec<Tree>,
     /// For each collection, or `*` for all others: the fields that every chunk must have, with their types.
@@ -35,6 +37,27 @@ pub(crate) struct Embedder {
     pub(crate) batch_size: Option<i64>,
     pub(crate) timeout_s: Option<i64>,
     pub(crate) usd_per_million_tokens: Option<f64>,
+    pub(crate) concurrency: Option<i64>,
+    pub(crate) requests_per_minute: Option<f64>,
+    pub(crate) tokens_per_minute: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Monitor {
+    pub(crate) max_error_percent: Option<f64>,
+    pub(crate) max_storage_gb: Option<f64>,
+    pub(crate) max_cost_per_day_usd: Option<f64>,
+    pub(crate) max_memory_percent: Option<f64>,
+    pub(crate) max_run_hours: Option<f64>,
+    pub(crate) max_update_age_hours: Option<f64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Budget {
+    pub(crate) per_run_usd: Option<f64>,
+    pub(crate) per_day_usd: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

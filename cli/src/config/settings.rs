@@ -1,15 +1,17 @@
 //! The settings of a run, checked.
 
+use super::monitor::{MonitorSettings, monitor};
 use super::sources::{Sourced, read};
 use super::{ConfigError, FieldType, Inputs, nearest};
 use crate::ingest::chunk::ChunkLimits;
 use crate::ingest::collection_name::is_legal;
-use crate::ingest::embed::{ApiKey, Builtin, EmbedError, Embedder, OpenAi, OpenAiOptions, Patience};
+use crate::ingest::embed::{ApiKey, Builtin, EmbedError, Embedder, Meter, OpenAi, OpenAiOptions, Patience};
 use crate::ingest::price;
 use crate::ingest::scan::ScanOptions;
 use crate::ingest::sources::{Declared, DeclaredTree, SourceRules};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What flags say. `None` leaves it to the other sources.
@@ -25,6 +27,8 @@ pub(crate) struct Overrides {
     pub(crate) collection_prefix: Option<String>,
     pub(crate) max_file_size_mb: Option<f64>,
     pub(crate) max_files: Option<i64>,
+    pub(crate) concurrency: Option<i64>,
+    pub(crate) max_cost_usd: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +53,19 @@ pub(crate) struct EmbedderSettings {
     pub(crate) timeout: Duration,
     /// What a million tokens cost; `None` when nobody knows. Nothing with the built-in embedder.
     pub(crate) usd_per_million_tokens: Option<f64>,
+    /// How many requests may be in flight at once.
+    pub(crate) concurrency: usize,
+    pub(crate) requests_per_minute: Option<f64>,
+    pub(crate) tokens_per_minute: Option<f64>,
+    /// Who is asked before every request, once it is known which command sends them.
+    pub(crate) meter: Option<Arc<dyn Meter>>,
+}
+
+/// What may be spent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BudgetSettings {
+    pub(crate) per_run_usd: f64,
+    pub(crate) per_day_usd: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) chunks: ChunkLimits,
     pub(crate) update: UpdateSettings,
     pub(crate) compact: CompactSettings,
+    pub(crate) budget: BudgetSettings,
+    pub(crate) monitor: MonitorSettings,
     pub(crate) frameworks: Vec<Declared>,
     pub(crate) trees: Vec<DeclaredTree>,
     metadata: BTreeMap<String, BTreeMap<String, FieldType>>,
@@ -110,6 +129,8 @@ impl Settings {
             chunks: chunks(inputs)?,
             update: update(overrides, inputs)?,
             compact: compact(inputs)?,
+            budget: budget(overrides, inputs)?,
+            monitor: monitor(inputs)?,
             frameworks: frameworks(inputs)?,
             trees: trees(inputs),
             metadata: file.metadata.clone(),
@@ -160,6 +181,9 @@ impl EmbedderSettings {
                 timeout: self.timeout,
                 allow_plain_http: self.allow_plain_http,
                 patience: Patience::default(),
+                requests_per_minute: self.requests_per_minute,
+                tokens_per_minute: self.tokens_per_minute,
+                meter: self.meter.clone(),
             })?)),
         }
     }
@@ -196,6 +220,13 @@ fn embedder(overrides: &Overrides, inputs: &Inputs) -> Result<EmbedderSettings, 
     };
     let found = if provider == Provider::OpenAi { api_key(inputs)? } else { None };
     let (key, key_from) = found.unzip();
+    let concurrency = Sourced::flag("--concurrency", overrides.concurrency)
+        .or_else(|| inputs.key("embedder.concurrency", file.concurrency));
+    let requests_per_minute = inputs
+        .number("OPENAI_RPM")?
+        .or_else(|| inputs.key("embedder.requests_per_minute", file.requests_per_minute));
+    let tokens_per_minute = inputs.key("embedder.tokens_per_minute", file.tokens_per_minute);
+    let pace = |cap: Option<Sourced<f64>>| cap.map(|cap| cap.between(1.0, 1e9)).transpose();
     Ok(EmbedderSettings {
         provider,
         base_url: base_url.map_or_else(|| "https://api.openai.com/v1".to_owned(), |url| url.value),
@@ -208,6 +239,22 @@ fn embedder(overrides: &Overrides, inputs: &Inputs) -> Result<EmbedderSettings, 
         batch_size: batch_size.map_or(Ok(100), |size| size.within(1, 2_048))?,
         timeout: Duration::from_secs(timeout_s as u64),
         usd_per_million_tokens,
+        concurrency: concurrency.map_or(Ok(4), |number| number.within(1, 64))?,
+        requests_per_minute: pace(requests_per_minute)?,
+        tokens_per_minute: pace(tokens_per_minute)?,
+        meter: None,
+    })
+}
+
+fn budget(overrides: &Overrides, inputs: &Inputs) -> Result<BudgetSettings, ConfigError> {
+    let file = &inputs.file.budget;
+    let run = Sourced::flag("--max-cost", overrides.max_cost_usd)
+        .map_or_else(|| inputs.number("MAX_EMBEDDING_COST"), |flag| Ok(Some(flag)))?
+        .or_else(|| inputs.key("budget.per_run_usd", file.per_run_usd));
+    let day = inputs.key("budget.per_day_usd", file.per_day_usd);
+    Ok(BudgetSettings {
+        per_run_usd: run.map_or(Ok(10.0), |limit| limit.between(0.0, 1e6))?,
+        per_day_usd: day.map(|limit| limit.between(0.0, 1e6)).transpose()?,
     })
 }
 

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// Variables that mean something to siltstone. No others are read.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 8] = [
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
+    "OPENAI_RPM",
+    "MAX_EMBEDDING_COST",
     "MAX_FILE_SIZE_MB",
     "EMBEDDING_BATCH_SIZE",
     "MAX_FILES_TO_EMBED",
@@ -107,6 +109,17 @@ impl<T> Sourced<T> {
 
     pub(super) fn refused(&self, problem: impl Into<String>) -> ConfigError {
         ConfigError::Value { from: self.from.clone(), problem: problem.into() }
+    }
+}
+
+impl Sourced<f64> {
+    pub(super) fn between(&self, least: f64, most: f64) -> Result<f64, ConfigError> {
+        match (least..=most).contains(&self.value) {
+            true => Ok(self.value),
+            false => {
+                Err(self.refused(format!("{} is out of range; it must be {least} to {most}", self.value)))
+            }
+        }
     }
 }
 

@@ -8,10 +8,12 @@
 //! machine. What could not be used is returned beside what could, as data; nothing here prints or stops a run because
 //! of one bad file. The `update` command composes the steps and owns the store.
 
+pub(crate) mod budget;
 pub(crate) mod cancel;
 pub(crate) mod chunk;
 pub(crate) mod collection_name;
 pub(crate) mod embed;
+pub(crate) mod ledger;
 pub(crate) mod price;
 pub(crate) mod scan;
 pub(crate) mod sources;

@@ -53,11 +53,13 @@ shape! {
     "{"
     "  \"command\": \"update\", \"store\": path, \"embedder\": string, \"dry_run\": bool, \"interrupted\": bool, \"exit\": n,"
     "  \"unrecorded\": string|null,                 why sources.json could not be written"
+    "  \"cost_usd\", \"estimated_cost_usd\": number|null,    the latter with --dry-run"
+    "  \"not_begun\": n of frameworks,"
     "  \"collections\": [{"
     "    \"collection\", \"framework\": string, \"root\": path,"
     "    either \"error\", \"next_step\": string, \"exit\": n, or:"
     "    \"documents\": {\"new\", \"changed\", \"unchanged\", \"published\", \"left\", \"removed\": n},"
-    "    \"chunks\": {\"total\", \"embedded\", \"reused\": n}, \"tokens\": {\"estimated\", \"counted\": n},"
+    "    \"chunks\": {\"total\", \"embedded\", \"reused\": n}, \"tokens\": {\"estimated\", \"to_send\", \"counted\": n},"
     "    \"requests\": n, \"failed\": [{\"file_path\", \"reason\": string}],"
     "    \"replaced\": [{\"file_path\": string, \"places\": n}],    malformed places that became U+FFFD"
     "    \"skipped\": [{\"path\": path, \"reason\": string, \"problem\": bool}],"
@@ -140,6 +142,7 @@ shape! {
     "  }],"
     "  \"damaged\": [{\"collection\": string, \"reason\": string}]"
     "}"
+    "--check: { \"exit\": 0 to 2, \"line\": string }"
 }
 
 shape! {
@@ -162,6 +165,26 @@ shape! {
     "list: {"
     "  \"snapshots\": [{\"name\", \"collection\": string, \"created_at_ms\", \"commit\", \"segments\": n}]"
     "}"
+}
+
+shape! {
+    /// `usage`.
+    USAGE =
+    "{"
+    "  \"ledger\": path, \"since_ms\": n|null, \"by\": \"day\"|\"framework\"|\"key\","
+    "  \"groups\": [{\"group\": string, and the members of totals}],"
+    "  \"totals\": {"
+    "    \"requests\", \"inputs\", \"tokens\": n, \"cost_usd\": number,"
+    "    \"refused\": n that cost nothing, \"unanswered\", \"unsettled\": n that are taken as paid,"
+    "    \"mean_latency_ms\": n|null"
+    "  }"
+    "}"
+}
+
+shape! {
+    /// `log`.
+    LOG =
+    "{ \"lines\": [{\"time_ms\": n, \"level\": \"INFO\"|\"WARN\"|\"ERROR\", \"text\": string}] }"
 }
 
 shape! {

@@ -37,6 +37,14 @@ pub(crate) fn moment(ms: i64) -> String {
     }
 }
 
+/// The day of a moment, in UTC: `2025-01-31`; `?` when it is none.
+pub(crate) fn day(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(moment) => moment.strftime("%Y-%m-%d").to_string(),
+        Err(_) => "?".to_owned(),
+    }
+}
+
 /// A length of time, roughly: `45 s`, `12 min`, `3 h 20 min`, `2 days`.
 pub(crate) fn age(ms: i64) -> String {
     let seconds = ms.max(0) / 1000;
@@ -87,6 +95,7 @@ mod tests {
         assert_eq!(bytes(u64::MAX), "18446744 TB");
         assert_eq!(moment(951_782_400_000), "2000-02-29 00:00:00 UTC");
         assert_eq!(moment(i64::MAX), "?");
+        assert_eq!((day(951_782_400_000), day(i64::MAX)), ("2000-02-29".to_owned(), "?".to_owned()));
         assert_eq!(stamp(951_782_400_000), "20000229-000000");
         assert_eq!(counted(1, "row", "rows"), "1 row");
         assert_eq!(

@@ -1,6 +1,6 @@
 //! The update of one collection.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -13,9 +13,11 @@ use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
 use crate::sources::{self, SourceRoot, SourceRoots};
 
+use super::estimate::estimate;
 use super::guard::{self, Verdict};
 use super::job::{Job, Looked, look};
 use super::progress::Progress;
+use super::read_back::read_back;
 use super::report::Ended;
 use super::staging::{Staging, is_paid};
 use super::stored::Stored;
@@ -87,7 +89,10 @@ impl Run<'_> {
     pub(super) fn plan_only(&self) -> Result<Ended, CliError> {
         let scan = self.scan();
         let mut ended = Ended::of(&scan);
-        self.look_at_all(&scan, &Stored::default(), &mut ended, |_, _| Ok(true))?;
+        let (stored, mut seen) = (Stored::default(), HashSet::new());
+        self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
+            estimate(&jobs, &stored, None, &mut seen, ended)
+        })?;
         Ok(ended)
     }
 
@@ -115,7 +120,14 @@ impl Run<'_> {
                 true => Stored::read(&store.collection(&self.source.collection)?.view_with(OnDamage::Skip)?)?,
                 false => Stored::default(),
             };
-            self.look_at_all(&scan, &stored, &mut ended, |_, _| Ok(true))?;
+            let staging = match is_paid(self.embedder.identity()) {
+                true => Some(Staging::open(store, &self.source.collection, self.identity, false)?),
+                false => None,
+            };
+            let mut seen = HashSet::new();
+            self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
+                estimate(&jobs, &stored, staging.as_ref(), &mut seen, ended)
+            })?;
             let verdict = self.gone(&scan, &stored, &ended);
             (ended.removed, ended.held_back) = (verdict.remove, verdict.held_back);
             return Ok(ended);
@@ -135,7 +147,7 @@ impl Run<'_> {
         }
         let stored = Stored::read(&view)?;
         let mut staging = match is_paid(self.embedder.identity()) {
-            true => Some(Staging::open(store, &self.source.collection, self.identity)?),
+            true => Some(Staging::open(store, &self.source.collection, self.identity, true)?),
             false => None,
         };
         let roots = self.roots(&scan, started_ms);
@@ -232,8 +244,9 @@ impl Run<'_> {
     ) -> Result<bool, CliError> {
         vectors::reuse(&mut jobs, stored, view, staging.as_ref(), &mut ended.spent)?;
         self.keep_within_limit(&mut jobs, ended);
-        ended.stopped =
-            vectors::embed(&mut jobs, self.embedder, staging, &self.context.cancel, &mut ended.spent)?;
+        let concurrency = self.context.settings.embedder.concurrency;
+        let (cancel, spent) = (&self.context.cancel, &mut ended.spent);
+        ended.stopped = vectors::embed(&mut jobs, self.embedder, concurrency, staging, cancel, spent)?;
         for job in &jobs {
             if job.is_complete() {
                 put(job, stored, writer)?;
@@ -243,6 +256,7 @@ impl Run<'_> {
             }
         }
         writer.commit()?;
+        read_back(jobs.iter().filter(|job| job.is_complete()), writer, &self.source.collection)?;
         ended.interrupted |= self.context.cancel.is_cancelled();
         Ok(ended.stopped.is_none() && !ended.interrupted)
     }

@@ -70,6 +70,9 @@ pub(crate) fn mend(
         most_tokens: mending.most_tokens,
     };
     let identity = embedder::identity_of(embedder, &context.settings.chunks.identity());
+    if let Some(budget) = &context.budget {
+        budget.framework(&mending.source.framework);
+    }
     let progress = Progress::new(context);
     let run = Run {
         source: &mending.source,
@@ -102,7 +105,7 @@ pub(crate) fn mend(
         failed: ended.failed,
         held_back: ended.held_back,
         over_limit: ended.over_limit,
-        tokens: ended.estimated_tokens,
+        tokens: if dry_run { ended.tokens_to_send } else { ended.estimated_tokens },
         stopped,
     })
 }

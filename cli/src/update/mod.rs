@@ -11,35 +11,53 @@
 //! there, in one commit. Until then its old chunks stay.
 
 mod collection;
+mod consent;
+mod estimate;
 mod guard;
 mod job;
+mod journal;
 mod mend;
 mod other_folder;
 mod progress;
+mod read_back;
 mod report;
 mod staging;
 mod stored;
 mod vectors;
 
-use siltstone::{Error, Store};
+use std::collections::BTreeMap;
+
+use siltstone::{EmbeddingIdentity, Error, Store};
 
 use crate::command::compact;
 use crate::command::context::Context;
 use crate::command::embedder;
 use crate::command::update::UpdateArgs;
 use crate::exit::{CliError, Exit};
-use crate::ingest::sources::{SourceRules, Split, plan_sources};
+use crate::ingest::embed::Embedder;
+use crate::ingest::sources::{Source, SourceRules, Split, plan_sources};
 use crate::render::units::counted;
-use crate::sources;
+use crate::sources::{self, SourceRoots};
 
 pub(crate) use mend::{Mended, Mending, mend};
 
 use collection::{Extent, Run};
 use progress::Progress;
-use report::Report;
+use report::{Cost, Report};
 
 /// The update of all frameworks that the command line or the configuration names.
 pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
+    let result = update(args, context);
+    if let Err(error) = &result
+        && !args.dry_run
+    {
+        journal::refused(context, error);
+    }
+    result
+}
+
+fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
+    let started_ms = context.environment.clock.now_ms();
     let settings = &context.settings;
     let embedder = settings.embedder.embedder()?;
     let identity = embedder::identity_of(&*embedder, &settings.chunks.identity());
@@ -65,33 +83,43 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
     for (path, message) in &planned.unlisted_trees {
         context.notices.warning(&format!("{}: {message}; nothing of it is removed", path.display()));
     }
+    let budget = context.budget.as_deref().filter(|_| staging::is_paid(embedder.identity()));
+    let price = budget.and_then(|budget| budget.terms().usd_per_million_tokens);
     let mut report = Report::new(settings, &identity, args.dry_run);
+    report.priced(price);
     report.unlisted(&planned.unlisted_trees);
     report.skipped(&planned.skipped);
     let progress = Progress::new(context);
+    let all = Frameworks {
+        context,
+        sources: &planned.sources,
+        known: &known,
+        store: store.as_ref(),
+        identity: &identity,
+    };
     let extent =
         Extent { dry_run: args.dry_run, allow_mass_removal: args.allow_mass_removal, ..Extent::everything() };
-    for source in &planned.sources {
-        if context.cancel.is_cancelled() {
-            report.interrupted = true;
-            break;
-        }
-        let run = Run {
-            source,
-            context,
-            extent: &extent,
-            scan_options: settings.scan_options(),
-            identity: &identity,
-            embedder: &*embedder,
-            progress: &progress,
-        };
-        let ended = other_folder::refuse(source, &known).and_then(|()| match &store {
-            Some(store) => run.update(store),
-            None => run.plan_only(),
-        });
-        report.add(source, ended);
+    if let Some(budget) = budget.filter(|_| !args.dry_run) {
+        consent::to_pay(budget, args.force, context, || {
+            let extent = Extent { dry_run: true, ..extent.clone() };
+            let mut estimate = Report::new(settings, &identity, true);
+            all.run(&extent, &*embedder, &progress, &mut estimate);
+            progress.finish();
+            estimate.tokens_to_send()
+        })?;
     }
+    if !args.dry_run {
+        journal::began(context, planned.sources.len());
+    }
+    all.run(&extent, &*embedder, &progress, &mut report);
     progress.finish();
+    if let Some(budget) = budget.filter(|_| !args.dry_run) {
+        report.cost =
+            budget.terms().run_usd.map(|limit_usd| Cost { spent_usd: budget.spent_usd(), limit_usd });
+        if let Some(trouble) = budget.trouble() {
+            context.notices.warning(&format!("the ledger of requests is incomplete: {trouble}"));
+        }
+    }
     if let Some(store) = &store
         && !args.dry_run
     {
@@ -104,7 +132,55 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
             encode(store, context);
         }
     }
-    report.print(context)
+    let exit = report.print(context)?;
+    if !args.dry_run {
+        journal::ended(context, &report, started_ms);
+    }
+    Ok(exit)
+}
+
+/// The frameworks of a run, and what all of them need.
+struct Frameworks<'a> {
+    context: &'a Context,
+    sources: &'a [Source],
+    /// What the store remembers of where its documents come from.
+    known: &'a BTreeMap<String, SourceRoots>,
+    store: Option<&'a Store>,
+    identity: &'a EmbeddingIdentity,
+}
+
+impl Frameworks<'_> {
+    /// One after the other, until one is interrupted or a limit of cost is met.
+    fn run(&self, extent: &Extent, embedder: &dyn Embedder, progress: &Progress, report: &mut Report) {
+        let context = self.context;
+        for source in self.sources {
+            if context.cancel.is_cancelled() {
+                report.interrupted = true;
+                return;
+            }
+            if report.is_over_limit() {
+                report.not_begun += 1;
+                continue;
+            }
+            if let Some(budget) = &context.budget {
+                budget.framework(&source.framework);
+            }
+            let run = Run {
+                source,
+                context,
+                extent,
+                scan_options: context.settings.scan_options(),
+                identity: self.identity,
+                embedder,
+                progress,
+            };
+            let ended = other_folder::refuse(source, self.known).and_then(|()| match self.store {
+                Some(store) => run.update(store),
+                None => run.plan_only(),
+            });
+            report.add(source, ended);
+        }
+    }
 }
 
 /// Compacts the collections that were brought up to date. Never fails an update.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::context::Context;
+use crate::ingest::budget::Budget;
 use crate::render::notices::Notices;
 use crate::render::units::count;
 
@@ -18,6 +19,7 @@ const EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     notices: Arc<Notices>,
+    budget: Option<Arc<Budget>>,
     state: Mutex<State>,
 }
 
@@ -43,7 +45,7 @@ impl Progress {
         });
         let now = Instant::now();
         let state = State { collection: String::new(), done: 0, total: 0, started: now, said: now };
-        Progress { bar, notices, state: Mutex::new(state) }
+        Progress { bar, notices, budget: context.budget.clone(), state: Mutex::new(state) }
     }
 
     pub(super) fn begin(&self, collection: &str, files: u64) {
@@ -60,8 +62,11 @@ impl Progress {
     pub(super) fn advance(&self, files: u64, ended: &Ended) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += files;
-        let message =
+        let mut message =
             format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
+        if let Some(money) = self.budget.as_deref().and_then(money) {
+            message += &money;
+        }
         if let Some(bar) = &self.bar {
             bar.set_position(state.done);
             bar.set_message(message);
@@ -83,4 +88,11 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Spent and left, where anything costs.
+fn money(budget: &Budget) -> Option<String> {
+    budget.terms().usd_per_million_tokens.filter(|price| *price > 0.0)?;
+    let (spent, limit) = (budget.spent_usd(), budget.terms().run_usd?);
+    Some(format!(", ${spent:.4} spent, ${:.4} left", (limit - spent).max(0.0)))
 }

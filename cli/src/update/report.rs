@@ -10,6 +10,7 @@ use crate::command::embedder::described;
 use crate::config::Settings;
 use crate::exit::{CliError, Exit};
 use crate::ingest::embed::EmbedError;
+use crate::ingest::price::cost_usd;
 use crate::ingest::scan::{Reason, Scan, Skipped};
 use crate::ingest::sources::Source;
 use crate::render::units::{count, counted};
@@ -45,6 +46,9 @@ pub(super) struct Ended {
     pub(super) replaced: Vec<(String, usize)>,
     pub(super) chunks: u64,
     pub(super) estimated_tokens: u64,
+    /// Chunks that have no vector anywhere, and their tokens; counted by a dry run.
+    pub(super) to_send: u64,
+    pub(super) tokens_to_send: u64,
     pub(super) spent: Spent,
     pub(super) held_back: Option<String>,
     pub(super) stopped: Option<EmbedError>,
@@ -69,21 +73,21 @@ impl Ended {
         self.skipped.iter().any(|(_, reason)| matches!(reason, Reason::Unreadable { .. }))
     }
 
-    fn problems(&self) -> impl Iterator<Item = &(String, Reason)> {
+    pub(super) fn problems(&self) -> impl Iterator<Item = &(String, Reason)> {
         self.skipped.iter().filter(|(_, reason)| reason.is_problem())
     }
 }
 
 /// One collection of the report.
-struct Line {
-    collection: String,
+pub(super) struct Line {
+    pub(super) collection: String,
     framework: String,
     root: PathBuf,
-    ended: Result<Ended, CliError>,
+    pub(super) ended: Result<Ended, CliError>,
 }
 
 pub(super) struct Report {
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     embedder: String,
     store: PathBuf,
     dry_run: bool,
@@ -92,6 +96,19 @@ pub(super) struct Report {
     pub(super) interrupted: bool,
     /// Why it could not be noted down which collections are up to date.
     pub(super) unrecorded: Option<CliError>,
+    /// What a million tokens cost, if anything.
+    usd_per_million_tokens: Option<f64>,
+    /// What was spent, and what may be.
+    pub(super) cost: Option<Cost>,
+    /// Frameworks that it did not come to.
+    pub(super) not_begun: u64,
+}
+
+/// The money of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Cost {
+    pub(super) spent_usd: f64,
+    pub(super) limit_usd: f64,
 }
 
 impl Report {
@@ -107,7 +124,14 @@ impl Report {
             unlisted: false,
             interrupted: false,
             unrecorded: None,
+            usd_per_million_tokens: None,
+            cost: None,
+            not_begun: 0,
         }
+    }
+
+    pub(super) fn priced(&mut self, usd_per_million_tokens: Option<f64>) {
+        self.usd_per_million_tokens = usd_per_million_tokens;
     }
 
     pub(super) fn unlisted(&mut self, trees: &[(PathBuf, String)]) {
@@ -128,6 +152,21 @@ impl Report {
         self.lines.push(Line { collection, framework, root: source.root.clone(), ended });
     }
 
+    /// Tokens, by the estimate, that a dry run would send.
+    pub(super) fn tokens_to_send(&self) -> u64 {
+        self.lines.iter().filter_map(|line| line.ended.as_ref().ok()).map(|ended| ended.tokens_to_send).sum()
+    }
+
+    fn usd(&self, tokens: u64) -> Option<f64> {
+        self.usd_per_million_tokens.filter(|price| *price > 0.0).map(|price| cost_usd(tokens, price))
+    }
+
+    /// Whether a limit of cost was met.
+    pub(super) fn is_over_limit(&self) -> bool {
+        let is_over = |ended: &Ended| matches!(ended.stopped, Some(EmbedError::CostLimit { .. }));
+        self.lines.iter().any(|line| line.ended.as_ref().is_ok_and(is_over))
+    }
+
     /// What to remember of the collections that were brought up to date.
     pub(super) fn finished(&mut self) -> Vec<(String, SourceRoots)> {
         self.lines.iter_mut().filter_map(|line| line.ended.as_mut().ok()?.roots.take()).collect()
@@ -138,12 +177,13 @@ impl Report {
         self.lines.iter().filter(|line| line.ended.is_ok()).map(|line| line.collection.as_str())
     }
 
-    fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         if self.interrupted {
             return Exit::Interrupted;
         }
         let exits = self.lines.iter().map(|line| match &line.ended {
             Err(error) => error.exit,
+            Ok(ended) if matches!(ended.stopped, Some(EmbedError::CostLimit { .. })) => Exit::CostLimit,
             Ok(ended) if ended.stopped.is_some() => Exit::Failed,
             Ok(ended) if !ended.failed.is_empty() || ended.held_back.is_some() => Exit::Found,
             Ok(ended) if ended.unreadable() => Exit::Found,
@@ -180,6 +220,21 @@ impl Report {
             context.notices.warning(&format!("not noted down that this was done: {}", error.message));
             context.notices.notice(&format!("  next: {}", error.next_step));
         }
+        if self.not_begun > 0 {
+            let frameworks = counted(self.not_begun, "framework was", "frameworks were");
+            context.notices.warning(&format!("{frameworks} not begun"));
+        }
+        if self.dry_run && self.lines.len() > 1 {
+            let tokens = self.tokens_to_send();
+            let usd = self.usd(tokens).map_or_else(String::new, |usd| format!(", ${usd:.4}"));
+            context.output.line(format!("in all: about {} tokens to embed{usd}", count(tokens)))?;
+        }
+        if let Some(cost) = self.cost.filter(|cost| cost.spent_usd > 0.0) {
+            context.output.line(format!(
+                "spent ${:.4} of ${:.4} that this run may cost",
+                cost.spent_usd, cost.limit_usd
+            ))?;
+        }
         if self.interrupted {
             context.notices.warning(
                 "interrupted: everything that was committed is kept; run the command again to go on",
@@ -188,7 +243,8 @@ impl Report {
         Ok(())
     }
 
-    fn collection(&self, line: &Line, ended: &Ended, context: &Context) -> Result<(), CliError> {
+    /// The run of one collection in one line.
+    pub(super) fn summary(&self, line: &Line, ended: &Ended) -> String {
         let would = if self.dry_run { "would be " } else { "" };
         let removed = ended.removed.len() as u64;
         let files = counted(ended.new + ended.changed + ended.unchanged, "document", "documents");
@@ -202,9 +258,11 @@ impl Report {
         );
         text += &match self.dry_run {
             true => format!(
-                "{} to embed, about {} tokens",
-                counted(ended.chunks, "chunk", "chunks"),
-                count(ended.estimated_tokens)
+                "{} to embed, {} reused, about {} tokens{}",
+                counted(ended.to_send, "chunk", "chunks"),
+                count(ended.spent.reused),
+                count(ended.tokens_to_send),
+                self.usd(ended.tokens_to_send).map_or_else(String::new, |usd| format!(", ${usd:.4}"))
             ),
             false => format!(
                 "{} embedded, {} reused, {:.1} s",
@@ -213,7 +271,11 @@ impl Report {
                 ended.seconds
             ),
         };
-        context.output.line(text)?;
+        text
+    }
+
+    fn collection(&self, line: &Line, ended: &Ended, context: &Context) -> Result<(), CliError> {
+        context.output.line(self.summary(line, ended))?;
         let notices = &context.notices;
         for (path, reason) in ended.problems().take(EXAMPLES) {
             notices.warning(&format!("left out {path}: {reason}"));
@@ -259,6 +321,9 @@ impl Report {
             "interrupted": self.interrupted,
             "exit": self.exit().code(),
             "unrecorded": self.unrecorded.as_ref().map(|error| &error.message),
+            "cost_usd": self.cost.map(|cost| cost.spent_usd),
+            "estimated_cost_usd": if self.dry_run { self.usd(self.tokens_to_send()) } else { None },
+            "not_begun": self.not_begun,
             "collections": collections,
         })
     }
@@ -291,7 +356,9 @@ fn line_json(line: &Line) -> Value {
                     "published": ended.published, "left": ended.left, "removed": ended.removed,
                 },
                 "chunks": { "total": ended.chunks, "embedded": ended.spent.embedded, "reused": ended.spent.reused },
-                "tokens": { "estimated": ended.estimated_tokens, "counted": ended.spent.tokens },
+                "tokens": {
+                    "estimated": ended.estimated_tokens, "to_send": ended.tokens_to_send, "counted": ended.spent.tokens,
+                },
                 "requests": ended.spent.requests,
                 "failed": failed,
                 "replaced": ended.replaced.iter().map(|(path, places)| json!({ "file_path": path, "places": places })).collect::<Vec<_>>(),

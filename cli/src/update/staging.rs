@@ -27,6 +27,7 @@ impl<'s> Staging<'s> {
         store: &'s Store,
         collection: &str,
         identity: &EmbeddingIdentity,
+        may_change: bool,
     ) -> Result<Self, CliError> {
         let mut name = format!(".staging.{collection}");
         if name.len() > siltstone::format::limits::MAX_NAME_BYTES {
@@ -41,7 +42,7 @@ impl<'s> Staging<'s> {
                 // Damage costs the vectors it hit, not the rest.
                 staging.view = Some(collection.view_with(OnDamage::Skip)?);
                 staging.collection = Some(collection);
-            } else {
+            } else if may_change {
                 // Left by a run with another model, whose documents will never be published from it.
                 store.drop_collection(&staging.name)?;
             }

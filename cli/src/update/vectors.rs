@@ -1,6 +1,8 @@
 //! Where the vectors of new chunks come from: rows of the same text, the staging collection, the embedder.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
 use rayon::prelude::*;
 use siltstone::View;
@@ -57,6 +59,7 @@ pub(super) fn reuse(
 pub(super) fn embed(
     jobs: &mut [Job],
     embedder: &dyn Embedder,
+    concurrency: usize,
     staging: &mut Option<Staging<'_>>,
     cancel: &Cancel,
     spent: &mut Spent,
@@ -74,31 +77,13 @@ pub(super) fn embed(
             }
         }
     }
-    let paid = is_paid(embedder.identity());
-    let batch = if paid { embedder.max_inputs().max(1) } else { texts.len().max(1) };
-    let mut outcomes: Vec<Outcome> = Vec::with_capacity(texts.len());
-    let mut stopped = None;
-    for (texts, hashes) in texts.chunks(batch).zip(hashes.chunks(batch)) {
-        if cancel.is_cancelled() {
-            stopped = Some(EmbedError::Cancelled);
-            break;
+    let (outcomes, stopped) = match is_paid(embedder.identity()) {
+        true => sent(embedder, concurrency, &texts, &hashes, staging, cancel, spent)?,
+        false => {
+            let reply = local(embedder, &texts, cancel);
+            (reply.outcomes, reply.stopped)
         }
-        let reply = if paid { embedder.embed(texts, cancel) } else { local(embedder, texts, cancel) };
-        if let Some(staging) = staging {
-            let vectors = reply.outcomes.iter().zip(hashes).filter_map(|(outcome, hash)| match outcome {
-                Outcome::Vector(vector) => Some((hash.as_str(), vector.as_slice())),
-                _ => None,
-            });
-            staging.keep(vectors)?;
-        }
-        spent.tokens += reply.tokens;
-        spent.requests += reply.requests.len() as u64;
-        outcomes.extend(reply.outcomes);
-        if reply.stopped.is_some() {
-            stopped = reply.stopped;
-            break;
-        }
-    }
+    };
     let places: HashMap<String, usize> = hashes.into_iter().zip(0..).collect();
     for job in jobs {
         let (hashes, vectors) = (&job.hashes, &mut job.vectors);
@@ -114,6 +99,75 @@ pub(super) fn embed(
         }
     }
     Ok(stopped)
+}
+
+/// What became of texts, and why some were not tried.
+type Sent = (Vec<Outcome>, Option<EmbedError>);
+
+/// Sends texts to a server, several requests at once. What arrives is staged at once, in the order of arrival; the first
+/// that stops lets those in flight come to their end, because they are paid for.
+fn sent(
+    embedder: &dyn Embedder,
+    concurrency: usize,
+    texts: &[String],
+    hashes: &[String],
+    staging: &mut Option<Staging<'_>>,
+    cancel: &Cancel,
+    spent: &mut Spent,
+) -> Result<Sent, CliError> {
+    let batch = embedder.max_inputs().max(1);
+    let batches = texts.len().div_ceil(batch);
+    let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let (sender, receiver) = channel();
+    let mut outcomes = vec![Outcome::NotTried; texts.len()];
+    let (mut stopped, mut failed) = (None, None);
+    let work = |sender: Sender<(usize, EmbedReply)>| {
+        while !is_over.load(Ordering::SeqCst) && !cancel.is_cancelled() {
+            let at = next.fetch_add(1, Ordering::SeqCst);
+            let Some(texts) = texts.chunks(batch).nth(at) else { return };
+            let reply = embedder.embed(texts, cancel);
+            if reply.stopped.is_some() {
+                is_over.store(true, Ordering::SeqCst);
+            }
+            if sender.send((at * batch, reply)).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..concurrency.min(batches) {
+            let sender = sender.clone();
+            scope.spawn(|| work(sender));
+        }
+        drop(sender);
+        for (from, reply) in receiver {
+            spent.tokens += reply.tokens;
+            spent.requests += reply.requests.len() as u64;
+            if let Err(error) = stage(staging, &reply, hashes.get(from..).unwrap_or_default()) {
+                is_over.store(true, Ordering::SeqCst);
+                failed = failed.take().or(Some(error));
+            }
+            for (slot, outcome) in outcomes.iter_mut().skip(from).zip(reply.outcomes) {
+                *slot = outcome;
+            }
+            stopped = stopped.take().or(reply.stopped);
+        }
+    });
+    match failed {
+        Some(error) => Err(error),
+        None if stopped.is_none() && cancel.is_cancelled() => Ok((outcomes, Some(EmbedError::Cancelled))),
+        None => Ok((outcomes, stopped)),
+    }
+}
+
+/// Makes the vectors of a reply durable.
+fn stage(staging: &mut Option<Staging<'_>>, reply: &EmbedReply, hashes: &[String]) -> Result<(), CliError> {
+    let Some(staging) = staging else { return Ok(()) };
+    let vectors = reply.outcomes.iter().zip(hashes).filter_map(|(outcome, hash)| match outcome {
+        Outcome::Vector(vector) => Some((hash.as_str(), vector.as_slice())),
+        _ => None,
+    });
+    staging.keep(vectors)
 }
 
 /// Embeds on all processors.

@@ -181,7 +181,7 @@ fn paid(server: &Server, price: &str) -> Work {
     for page in 0..8 {
         write(&work, &format!("Paid/page{page}.md"), &format!("# Page {page}\n\nIt says {page}.\n"));
     }
-    work.run(&["update", "docs", "--split"]).expect(0);
+    work.run(&["update", "docs", "--split", "--force"]).expect(0);
     write(&work, "Paid/new.md", "# New\n\nThis page came later.\n");
     write(&work, "Paid/newer.md", &format!("# Newer\n\n{}\n", "It goes on. ".repeat(40)));
     work

@@ -86,7 +86,8 @@ impl Work {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_siltstone"));
         command.current_dir(self.path()).args(arguments).stdin(Stdio::null());
-        for variable in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "NO_COLOR"] {
+        for variable in ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_RPM", "MAX_EMBEDDING_COST", "NO_COLOR"]
+        {
             command.env_remove(variable);
         }
         command

@@ -17,8 +17,10 @@ mod itself;
 mod journey;
 mod locks;
 mod manners;
+mod paid;
 #[path = "../server/mod.rs"]
 mod server;
 mod shapes;
 mod snapshots;
 mod updates;
+mod watched;

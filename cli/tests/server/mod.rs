@@ -1,18 +1,45 @@
 //! A server that speaks as much of the OpenAI embeddings API as `update` needs, gives the same vector for the same text,
-//! and counts.
+//! and counts. It can be told to do wrong first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
 const DIMS: usize = 64;
 
+/// What the server does with one request instead of answering it well.
+#[allow(dead_code)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    Status(u16, &'static str),
+    /// 429, with the seconds to wait.
+    Later(&'static str),
+    Hang,
+    /// Closes the connection without a word.
+    Cut,
+    TruncatedJson,
+    WrongCount,
+    /// Right, but last first.
+    Shuffled,
+    SameIndex,
+    WrongDims,
+    /// The first vector is no vector.
+    Nan,
+    Zero,
+    /// Right, after this many milliseconds.
+    Slow(u64),
+}
+
 pub struct Server {
     pub url: String,
     seen: Arc<Mutex<BTreeMap<String, usize>>>,
+    script: Arc<Mutex<VecDeque<Act>>>,
+    /// Tokens that an input is counted as.
+    tokens: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -21,15 +48,29 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
         let seen: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
-        let shared = Arc::clone(&seen);
+        let script: Arc<Mutex<VecDeque<Act>>> = Arc::default();
+        let tokens = Arc::new(AtomicUsize::new(1));
+        let shared = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&tokens));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let seen = Arc::clone(&shared);
+                let (seen, script, tokens) = shared.clone();
                 // A client that is killed leaves a broken connection, which ends its thread and nothing else.
-                std::thread::spawn(move || while serve(&stream, &seen).is_some() {});
+                std::thread::spawn(move || while serve(&stream, &seen, &script, &tokens).is_some() {});
             }
         });
-        Server { url, seen }
+        Server { url, seen, script, tokens }
+    }
+
+    /// What it does with the next requests; afterwards it answers well again.
+    #[allow(dead_code)]
+    pub fn then(&self, acts: impl IntoIterator<Item = Act>) {
+        self.script.lock().unwrap().extend(acts);
+    }
+
+    /// How many tokens each input is counted as from now on.
+    #[allow(dead_code)]
+    pub fn counts_as(&self, tokens: usize) {
+        self.tokens.store(tokens, Ordering::SeqCst);
     }
 
     /// How many texts were embedded, and how many different ones.
@@ -39,7 +80,12 @@ impl Server {
     }
 }
 
-fn serve(stream: &TcpStream, seen: &Mutex<BTreeMap<String, usize>>) -> Option<()> {
+fn serve(
+    stream: &TcpStream,
+    seen: &Mutex<BTreeMap<String, usize>>,
+    script: &Mutex<VecDeque<Act>>,
+    tokens: &AtomicUsize,
+) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;
     loop {
@@ -62,24 +108,78 @@ fn serve(stream: &TcpStream, seen: &Mutex<BTreeMap<String, usize>>) -> Option<()
         Value::String(input) => vec![input],
         _ => return None,
     };
-    let data: Vec<Value> = inputs
+    let mut stream = stream;
+    let act = script.lock().unwrap().pop_front();
+    match act {
+        Some(Act::Hang) => {
+            std::thread::sleep(std::time::Duration::from_secs(120));
+            return None;
+        }
+        Some(Act::Cut) => {
+            stream.shutdown(std::net::Shutdown::Both).ok()?;
+            return None;
+        }
+        Some(Act::Status(status, body)) => return answer(&mut stream, status, "", body),
+        Some(Act::Later(seconds)) => {
+            return answer(&mut stream, 429, &format!("Retry-After: {seconds}\r\n"), "{}");
+        }
+        Some(Act::Slow(ms)) => std::thread::sleep(std::time::Duration::from_millis(ms)),
+        _ => {}
+    }
+    let mut data: Vec<Value> = inputs
         .iter()
         .enumerate()
         .map(|(index, input)| json!({ "object": "embedding", "index": index, "embedding": vector(input) }))
         .collect();
-    let usage = json!({ "prompt_tokens": inputs.len(), "total_tokens": inputs.len() });
+    let first = |value: f32| {
+        let mut wrong = vec![value; DIMS];
+        wrong.truncate(if act == Some(Act::WrongDims) { 3 } else { DIMS });
+        let bytes: Vec<u8> = wrong.iter().flat_map(|x| x.to_le_bytes()).collect();
+        json!(base64(&bytes))
+    };
+    match act {
+        Some(Act::WrongCount) => drop(data.pop()),
+        Some(Act::Shuffled) => data.reverse(),
+        Some(Act::SameIndex) => data.iter_mut().for_each(|entry| entry["index"] = json!(0)),
+        Some(Act::WrongDims) => data[0]["embedding"] = first(1.0),
+        Some(Act::Nan) => data[0]["embedding"] = first(f32::NAN),
+        Some(Act::Zero) => data[0]["embedding"] = first(0.0),
+        _ => {}
+    }
+    let tokens = inputs.len() * tokens.load(Ordering::SeqCst);
+    let usage = json!({ "prompt_tokens": tokens, "total_tokens": tokens });
     let reply = json!({ "object": "list", "model": "scripted", "data": data, "usage": usage }).to_string();
+    if act == Some(Act::TruncatedJson) {
+        return answer(&mut stream, 200, "", &reply[..reply.len() / 2]);
+    }
     {
         let mut seen = seen.lock().unwrap();
         inputs.iter().for_each(|input| *seen.entry((*input).to_owned()).or_default() += 1);
     }
+    answer(&mut stream, 200, "x-request-id: req-1\r\n", &reply)
+}
+
+fn answer(stream: &mut impl Write, status: u16, headers: &str, body: &str) -> Option<()> {
     let head = format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-        reply.len()
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n",
+        body.len()
     );
-    let mut stream = stream;
     stream.write_all(head.as_bytes()).ok()?;
-    stream.write_all(reply.as_bytes()).ok()
+    stream.write_all(body.as_bytes()).ok()
+}
+
+/// With the alphabet of RFC 4648; the length of what is encoded here is a multiple of three or padded.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::new();
+    for group in bytes.chunks(3) {
+        let number = (0..3).fold(0u32, |number, at| number << 8 | u32::from(*group.get(at).unwrap_or(&0)));
+        for place in 0..4 {
+            let sextet = (number >> (18 - 6 * place)) as usize & 63;
+            out.push(if place <= group.len() { char::from(ALPHABET[sextet]) } else { '=' });
+        }
+    }
+    out
 }
 
 /// A unit vector that depends on the text alone.

@@ -143,7 +143,10 @@ fn a_bound_is_never_below_the_score() {
                         let threshold = coded.threshold(rank);
                         let (most, sharper) = bounds(&coded, code);
                         let place = format!("{metric}, {dims} dims, {shape}: {rank:e}");
-                        assert!(most >= threshold || most.is_nan(), "{place}: level 1 {most:e} below {threshold:e}");
+                        assert!(
+                            most >= threshold || most.is_nan(),
+                            "{place}: level 1 {most:e} below {threshold:e}"
+                        );
                         assert!(
                             sharper >= f64::from(threshold) || sharper.is_nan(),
                             "{place}: level 2 {sharper:e} below {threshold:e}"

@@ -1,17 +1,24 @@
 //! `siltstone status`: what is in the store, from structure alone. Reads no vectors and no text; metadata only to count
 //! documents, when asked to.
 
+mod check;
+mod figures;
 mod last_commit;
 mod measure;
+mod prometheus;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
+use crate::render::file::replace;
 use crate::render::plain::name;
 use crate::render::table::Table;
 use crate::render::units::{bytes, count, counted, moment};
+use figures::Figures;
 pub(crate) use measure::files;
 use measure::{Measured, measure};
 
@@ -26,6 +33,12 @@ pub(crate) struct StatusArgs {
     /// Show hidden collections too, such as those in which `update` keeps what it paid for
     #[arg(long)]
     pub(crate) all: bool,
+    /// Print one line for Nagios, and exit with 0 (ok), 1 (warning), 2 (critical) or 3 (unknown)
+    #[arg(long, conflicts_with_all = ["collection", "documents", "all"])]
+    pub(crate) check: bool,
+    /// Write the figures to FILE as well, for the textfile collector of node_exporter
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prometheus: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -57,6 +70,18 @@ struct Damaged {
 }
 
 pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
+    if !args.check {
+        return show(args, context);
+    }
+    // Whoever asks every minute reads one line, also when there is nothing to look at.
+    show(args, context).or_else(|error| {
+        let (words, exit) = check::UNKNOWN;
+        context.output.line(format!("{words} - {}", error.message))?;
+        Ok(exit)
+    })
+}
+
+fn show(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
     let store = context.open_store()?;
     let names = match args.all && args.collection.is_empty() {
         true => store.all_names()?,
@@ -73,6 +98,22 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError
         }
     }
     let totals = totals(&collections, args.documents);
+    if args.check || args.prometheus.is_some() {
+        let figures = Figures::gather(context, &totals, damaged.len() as u64)?;
+        if let Some(path) = &args.prometheus {
+            publish(path, &figures, context)?;
+        }
+        if args.check {
+            let (state, line) = check::check(&figures, &context.settings.monitor);
+            match context.json {
+                true => {
+                    context.print_json(&serde_json::json!({ "exit": state.exit().code(), "line": line }))?
+                }
+                false => context.output.line(line)?,
+            }
+            return Ok(state.exit());
+        }
+    }
     let exit = if damaged.is_empty() { Exit::Pass } else { Exit::Found };
     if context.json {
         context.print_json(&Status { store: store.path(), totals, collections: &collections, damaged })?;
@@ -91,6 +132,16 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError
         context.output.line("next: run `siltstone health --deep-scan` for the extent of the damage")?;
     }
     Ok(exit)
+}
+
+fn publish(path: &std::path::Path, figures: &Figures, context: &Context) -> Result<(), CliError> {
+    let text = prometheus::render(figures, context.environment.clock.now_ms());
+    replace(path, text.as_bytes()).map_err(|error| {
+        CliError::failed(
+            format!("cannot write {}: {error}", path.display()),
+            "name a file in a folder that exists and may be written to",
+        )
+    })
 }
 
 fn totals(collections: &[Measured], with_documents: bool) -> Totals {

@@ -79,6 +79,14 @@ pub(crate) enum EmbedError {
     },
     /// Stopped on request. Requests in flight were waited for, within bounds.
     Cancelled,
+    /// The request could have cost more than is allowed; it was not sent.
+    CostLimit {
+        message: String,
+    },
+    /// The request could not be written down and was not sent.
+    Ledger {
+        message: String,
+    },
 }
 
 impl EmbedError {
@@ -117,6 +125,12 @@ impl EmbedError {
                 "set dims in [embedder] to what the model gives; a collection made with other dims needs to be rebuilt"
             }
             EmbedError::Cancelled => "run update again to go on",
+            EmbedError::CostLimit { .. } => {
+                "raise --max-cost, MAX_EMBEDDING_COST or the limits under [budget], or wait for the next day, then run update again"
+            }
+            EmbedError::Ledger { .. } => {
+                "make the folder of logs writable, or name another one in siltstone.toml"
+            }
         }
     }
 }
@@ -169,6 +183,8 @@ impl fmt::Display for EmbedError {
                 write!(f, "the server's vectors have {got} dimensions, not {expected}; none was stored")
             }
             EmbedError::Cancelled => f.write_str("stopped on request"),
+            EmbedError::CostLimit { message } => write!(f, "the cost limit is reached: {message}"),
+            EmbedError::Ledger { message } => write!(f, "the ledger of requests fails: {message}"),
         }
     }
 }

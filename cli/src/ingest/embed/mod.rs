@@ -4,6 +4,7 @@
 mod builtin;
 mod error;
 mod key;
+mod meter;
 mod openai;
 #[cfg(test)]
 mod scripted;
@@ -11,7 +12,8 @@ mod scripted;
 pub(crate) use builtin::Builtin;
 pub(crate) use error::EmbedError;
 pub(crate) use key::ApiKey;
-pub(crate) use openai::{OpenAi, OpenAiOptions, Patience};
+pub(crate) use meter::{Meter, Paid, Reservation, Settlement};
+pub(crate) use openai::{OpenAi, OpenAiOptions, Patience, place};
 
 use super::cancel::Cancel;
 use std::time::Duration;

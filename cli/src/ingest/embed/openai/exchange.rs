@@ -5,9 +5,11 @@
 //! thread ends with its time-out, or with the process.
 
 use super::address::Address;
+use super::pace::Left;
 use super::retry::{Patience, retry_after};
 use super::{EmbedError, OpenAiOptions, RequestRecord};
 use crate::ingest::cancel::Cancel;
+use crate::ingest::embed::Paid;
 use crate::ingest::embed::key::{ApiKey, scrub};
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -33,6 +35,7 @@ pub(super) struct Answer {
     pub(super) body: Vec<u8>,
     /// What the headers say; the caller fills in the rest.
     pub(super) record: RequestRecord,
+    pub(super) left: Left,
 }
 
 /// A failed attempt: the error, and what kind of remedy may help.
@@ -41,6 +44,8 @@ pub(super) struct Failure {
     pub(super) error: EmbedError,
     pub(super) remedy: Remedy,
     pub(super) retry_after: Option<Duration>,
+    /// It never left this machine.
+    pub(super) unsent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,11 +61,26 @@ pub(super) enum Remedy {
 
 impl Failure {
     pub(super) fn new(error: EmbedError, remedy: Remedy) -> Failure {
-        Failure { error, remedy, retry_after: None }
+        Failure { error, remedy, retry_after: None, unsent: false }
     }
 
     pub(super) fn cancelled() -> Failure {
         Failure::new(EmbedError::Cancelled, Remedy::None)
+    }
+
+    /// Who pays for the attempt. A gateway that fails does not say what became of the request behind it; neither does
+    /// a connection that breaks, and an answer that makes no sense was an answer.
+    pub(super) fn paid(&self) -> Paid {
+        match &self.error {
+            _ if self.unsent => Paid::Nothing,
+            EmbedError::Server { status: 502 | 504, .. }
+            | EmbedError::Timeout { .. }
+            | EmbedError::Connection { .. }
+            | EmbedError::Malformed { .. }
+            | EmbedError::WrongDims { .. }
+            | EmbedError::Cancelled => Paid::Unknown,
+            _ => Paid::Nothing,
+        }
     }
 
     pub(super) fn is_about_content(&self) -> bool {
@@ -195,7 +215,7 @@ fn read(
     if body.len() as u64 > limit {
         return Err(malformed(format!("the reply is longer than {limit} bytes")));
     }
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    let left = Left::read(&headers);
     let request_id = headers.get("x-request-id").and_then(|id| id.to_str().ok()).map(|id| scrub(id, key));
     let record = RequestRecord {
         request_id,
@@ -203,10 +223,10 @@ fn read(
         tokens: 0,
         attempts: 0,
         took: Duration::ZERO,
-        remaining_requests: number("x-ratelimit-remaining-requests"),
-        remaining_tokens: number("x-ratelimit-remaining-tokens"),
+        remaining_requests: left.requests,
+        remaining_tokens: left.tokens,
     };
-    Ok(Answer { body, record })
+    Ok(Answer { body, record, left })
 }
 
 pub(super) fn malformed(what: String) -> Failure {
@@ -215,12 +235,13 @@ pub(super) fn malformed(what: String) -> Failure {
 
 /// No reply at all, or one that stopped half-way.
 fn transport(error: &reqwest::Error, timeout: Duration) -> Failure {
-    let error = if error.is_timeout() && !error.is_connect() {
+    let unsent = error.is_connect();
+    let error = if error.is_timeout() && !unsent {
         EmbedError::Timeout { attempts: 1, after: timeout }
     } else {
         EmbedError::Connection { attempts: 1, message: chain(error) }
     };
-    Failure::new(error, Remedy::Wait)
+    Failure { unsent, ..Failure::new(error, Remedy::Wait) }
 }
 
 /// An error and its causes. The address is left out: the caller knows it.
@@ -258,7 +279,7 @@ fn refusal(status: u16, headers: &HeaderMap, body: &[u8], key: Option<&ApiKey>) 
         408 | 500..=599 => (EmbedError::Server { status, attempts: 1, message }, Remedy::Wait),
         _ => (EmbedError::Unexpected { status, message }, Remedy::None),
     };
-    Failure { error, remedy, retry_after }
+    Failure { retry_after, ..Failure::new(error, remedy) }
 }
 
 /// What an error body says: OpenAI's shape, or any text.

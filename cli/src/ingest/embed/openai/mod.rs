@@ -9,18 +9,21 @@
 
 mod address;
 mod exchange;
+mod pace;
 mod reply;
 mod retry;
 
 pub(crate) use retry::Patience;
 
 use super::key::ApiKey;
-use super::{EmbedError, EmbedReply, Embedder, Identity, Outcome, RequestRecord};
+use super::{EmbedError, EmbedReply, Embedder, Identity, Meter, Outcome, Paid, RequestRecord, Settlement};
 use crate::ingest::cancel::Cancel;
 use crate::ingest::chunk::estimate_tokens;
-use exchange::{Exchange, Failure};
+use exchange::{Answer, Exchange, Failure, Remedy};
+use pace::Pacer;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,11 @@ const MOST_TOKENS_A_REQUEST: usize = 300_000;
 const MOST_TOKENS_AN_INPUT: usize = 8_192;
 /// When this many inputs of a batch were refused alone and none was taken, the fault is not with the inputs.
 const REFUSALS_BEFORE_GIVING_UP: usize = 3;
+
+/// Who a server is: the name of its provider, and whether it is this machine.
+pub(crate) fn place(base_url: &str) -> Result<(String, bool), EmbedError> {
+    address::Address::new(base_url).map(|address| (address.provider, address.is_loopback))
+}
 
 /// How to reach a server and what to ask of it.
 #[derive(Clone, Debug)]
@@ -45,12 +53,18 @@ pub(crate) struct OpenAiOptions {
     /// Whether a key may go over plain HTTP to another machine.
     pub(crate) allow_plain_http: bool,
     pub(crate) patience: Patience,
+    /// Caps of this end, kept whatever the server says.
+    pub(crate) requests_per_minute: Option<f64>,
+    pub(crate) tokens_per_minute: Option<f64>,
+    /// Who is asked before every request.
+    pub(crate) meter: Option<Arc<dyn Meter>>,
 }
 
 pub(crate) struct OpenAi {
     options: OpenAiOptions,
     identity: Identity,
     exchange: Exchange,
+    pacer: Pacer,
     /// The server was found to refuse base64; plain numbers are asked for since.
     plain_numbers: AtomicBool,
     /// How many inputs the server can deal with in time, as far as is known.
@@ -82,7 +96,8 @@ impl OpenAi {
         };
         let exchange = Exchange::new(address, &options)?;
         let batch = AtomicUsize::new(options.batch_size.clamp(1, MOST_INPUTS));
-        Ok(OpenAi { options, identity, exchange, plain_numbers: AtomicBool::new(false), batch })
+        let pacer = Pacer::new(options.requests_per_minute, options.tokens_per_minute);
+        Ok(OpenAi { options, identity, exchange, pacer, plain_numbers: AtomicBool::new(false), batch })
     }
 
     fn batch(&self) -> usize {
@@ -122,30 +137,26 @@ impl OpenAi {
     /// Sends one batch until it is answered or there is no point in going on.
     fn request(&self, batch: &[&str], cancel: &Cancel) -> Result<(reply::Vectors, RequestRecord), Failure> {
         let started = Instant::now();
+        let tokens: usize = batch.iter().map(|text| estimate_tokens(text)).sum();
         let mut attempts = 0;
         loop {
-            if cancel.is_cancelled() {
-                return Err(Failure::cancelled());
+            if cancel.is_cancelled() || !self.pacer.wait(tokens as u64, cancel) {
+                return Err(not_begun());
             }
             attempts += 1;
             let plain = self.plain_numbers.load(Ordering::Relaxed);
-            let body = reply::request_body(&self.options, batch, plain);
-            let answer =
-                self.exchange.post(body, batch.len() * self.options.dims, cancel, &self.options.patience);
-            let failure = match answer {
-                Ok(answer) => match reply::vectors(&answer.body, batch.len(), self.options.dims) {
-                    Ok(vectors) => {
-                        let record = RequestRecord {
-                            inputs: batch.len(),
-                            tokens: vectors.tokens,
-                            attempts,
-                            took: started.elapsed(),
-                            ..answer.record
-                        };
-                        return Ok((vectors, record));
-                    }
-                    Err(failure) => failure,
-                },
+            let failure = match self.attempt(batch, tokens as u64, plain, cancel) {
+                Ok((vectors, answer)) => {
+                    self.pacer.heard(&answer.left, tokens as u64);
+                    let record = RequestRecord {
+                        inputs: batch.len(),
+                        tokens: vectors.tokens,
+                        attempts,
+                        took: started.elapsed(),
+                        ..answer.record
+                    };
+                    return Ok((vectors, record));
+                }
                 Err(failure) => failure,
             };
             if failure.is_about_encoding() && !plain {
@@ -157,11 +168,62 @@ impl OpenAi {
             let Some(pause) = pause else {
                 return Err(failure.after(attempts));
             };
+            if matches!(failure.error, EmbedError::RateLimited { .. }) {
+                // It holds for the requests of the other threads as well.
+                self.pacer.hold(pause);
+            }
             if !cancel.sleep(pause) {
-                return Err(Failure::cancelled());
+                return Err(not_begun());
             }
         }
     }
+
+    /// Sends one batch once, with the meter's leave.
+    fn attempt(
+        &self,
+        batch: &[&str],
+        tokens: u64,
+        plain: bool,
+        cancel: &Cancel,
+    ) -> Result<(reply::Vectors, Answer), Failure> {
+        let reservation = match &self.options.meter {
+            Some(meter) => {
+                let leave = meter.reserve(batch.len(), tokens);
+                Some((meter, leave.map_err(|error| Failure::new(error, Remedy::None))?))
+            }
+            None => None,
+        };
+        let sent = Instant::now();
+        let body = reply::request_body(&self.options, batch, plain);
+        let answer =
+            self.exchange.post(body, batch.len() * self.options.dims, cancel, &self.options.patience);
+        let result = answer.and_then(|answer| {
+            let vectors = reply::vectors(&answer.body, batch.len(), self.options.dims)?;
+            Ok((vectors, answer))
+        });
+        if let Some((meter, reservation)) = reservation {
+            let took = sent.elapsed();
+            let settlement = match &result {
+                Ok((vectors, answer)) => Settlement {
+                    // A server that counts nothing is taken to have counted what was estimated.
+                    paid: Paid::Counted(if vectors.tokens > 0 { vectors.tokens } else { tokens }),
+                    error: None,
+                    request_id: answer.record.request_id.as_deref(),
+                    took,
+                },
+                Err(failure) => {
+                    Settlement { paid: failure.paid(), error: Some(&failure.error), request_id: None, took }
+                }
+            };
+            meter.settle(reservation, settlement);
+        }
+        result
+    }
+}
+
+/// Cancelled before anything was sent.
+fn not_begun() -> Failure {
+    Failure { unsent: true, ..Failure::cancelled() }
 }
 
 impl Embedder for OpenAi {

@@ -20,6 +20,9 @@ fn options(server: &Scripted) -> OpenAiOptions {
             grace: Duration::from_millis(200),
             ..Patience::default()
         },
+        requests_per_minute: None,
+        tokens_per_minute: None,
+        meter: None,
     }
 }
 
