@@ -98,7 +98,10 @@ fn a_newer_segment_is_newer_even_when_it_uses_reserved_bytes() {
     }
     let replacing = |replaces: Vec<(u64, u64)>| {
         let fields = SegmentHeader { segment: 200, ..samples::segment_header(4) };
-        let identity = SegmentIdentity { replaces, ..SegmentIdentity::new("docs", samples::identity(4)) };
+        let identity = header::SegmentIdentity {
+            replaces,
+            ..header::SegmentIdentity::new("docs", samples::identity(4))
+        };
         header::decode(&header::encode(fields, &identity).unwrap())
     };
     assert!(replacing(vec![(1, 4), (6, 199)]).is_ok());

@@ -126,7 +126,7 @@ impl Report {
             for (path, reason) in ended.failed.iter().take(LOGGED) {
                 journal.warning(format!("{name}: not embedded {path}: {reason}"));
             }
-            for reason in &ended.held_back {
+            if let Some(reason) = &ended.held_back {
                 journal.warning(format!("{name}: {reason}"));
             }
             if let Some(error) = &ended.stopped {

@@ -49,7 +49,7 @@ mod tests {
             Figures { last_run: Some(RunRecord::default()), success_age_s: Some(1.0), ..Figures::default() };
         let text = render(&figures, 5_000);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(text.ends_with('\n') && lines.len() % 3 == 0);
+        assert!(text.ends_with('\n') && lines.len().is_multiple_of(3));
         for metric in lines.chunks(3) {
             let (name, value) = metric.last().unwrap().split_once(' ').unwrap();
             assert!(metric.first().unwrap().starts_with(&format!("# HELP {name} ")), "{metric:?}");
