@@ -254,9 +254,13 @@ fn hanging_update(lines: &[String]) -> usize {
         assert!(project.run(line));
         if line == "siltstone stop" {
             // It has returned, so the update has ended.
-            assert_eq!(hanging.wait().unwrap().code(), Some(130));
+            assert_eq!(hanging.try_wait().unwrap().and_then(|ended| ended.code()), Some(130));
         }
     }
+    let ended = hanging.try_wait().unwrap().is_some();
+    let _ = hanging.kill();
+    let _ = hanging.wait();
+    assert!(ended, "no command of these stopped the update");
     lines.len()
 }
 
