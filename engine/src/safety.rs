@@ -14,7 +14,7 @@ use crate::disk::{Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::stamp::{free_name, stamp};
-use crate::{catalogue, lock, sweep};
+use crate::{catalogue, lock, sweep, tree};
 
 /// A safety copy as it lies in the store.
 #[derive(Debug, Clone)]
@@ -77,24 +77,25 @@ pub(crate) fn discard(environment: &Environment, root: &Path, path: &Path) -> Re
     let current = catalogue::load(environment, root)?;
     catalogue::confirm(environment, root)?;
     let (mut own, mut others): (Vec<Id>, BTreeSet<Id>) = (Vec::new(), BTreeSet::new());
-    let directories = |catalogue: Catalogue| {
+    let of_catalogue = |catalogue: Catalogue| {
         let of = |entry: &CatalogueEntry| entry.directory();
         catalogue.collections.iter().map(of).collect::<Vec<Id>>()
     };
-    others.extend(directories(current));
+    others.extend(of_catalogue(current));
     for file in files(environment, root)? {
-        let named = file.catalogue.map(directories).unwrap_or_default();
+        let named = file.catalogue.map(of_catalogue).unwrap_or_default();
         match file.path == path {
             true => own = named,
             false => others.extend(named),
         }
     }
-    let own: Vec<PathBuf> = own
-        .iter()
-        .filter(|id| !others.contains(*id))
-        .map(|id| catalogue::directory(root, id))
-        .filter(|directory| disk.list(directory).is_ok())
-        .collect();
+    let mut directories = Vec::new();
+    for directory in own.iter().filter(|id| !others.contains(*id)).map(|id| catalogue::directory(root, id)) {
+        if tree::is_there(environment, &directory)? {
+            directories.push(directory);
+        }
+    }
+    let own = directories;
     let mut locks = Vec::new();
     for directory in &own {
         locks.push(lock::acquire(environment, directory.join(LOCK_FILE))?);

@@ -13,6 +13,15 @@ use crate::lock::{self, Lock};
 /// Deepest nesting that is followed.
 const MOST_LEVELS: usize = 32;
 
+/// Whether there is a directory. One that cannot be looked at is an error, never taken for missing.
+pub(crate) fn is_there(environment: &Environment, directory: &Path) -> Result<bool> {
+    match environment.disk.list(directory) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("list", directory)(error)),
+    }
+}
+
 /// Removes a directory and everything in it. What is gone already is no error.
 pub(crate) fn remove(environment: &Environment, directory: &Path) -> Result<()> {
     empty(environment, directory, &|_| true, MOST_LEVELS)?;

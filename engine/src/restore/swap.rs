@@ -22,7 +22,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::lock::{self, Lock};
 use crate::verify::Depth;
-use crate::{catalogue, safety, sweep};
+use crate::{catalogue, safety, sweep, tree};
 
 /// The catalogue as it is: its bytes, and what they say unless they are damaged.
 struct Before {
@@ -189,8 +189,13 @@ pub(super) fn safety_copy(
 }
 
 fn lock_all(environment: &Environment, directories: &[PathBuf]) -> Result<Vec<Lock>> {
-    let lock = |directory: &PathBuf| lock::acquire(environment, directory.join(LOCK_FILE));
-    directories.iter().filter(|directory| environment.disk.list(directory).is_ok()).map(lock).collect()
+    let mut locks = Vec::new();
+    for directory in directories {
+        if tree::is_there(environment, directory)? {
+            locks.push(lock::acquire(environment, directory.join(LOCK_FILE))?);
+        }
+    }
+    Ok(locks)
 }
 
 fn ensure_directory(environment: &Environment, directory: &Path) -> Result<()> {
