@@ -103,6 +103,7 @@ impl Meter for Budget {
     fn reserve(&self, inputs: usize, tokens: u64) -> Result<Reservation, EmbedError> {
         let mut guard = self.state();
         let state = &mut *guard;
+        let estimated_tokens = tokens;
         let tokens = (tokens as f64 * state.excess).ceil() as u64;
         let cost_usd = self.cost_usd(tokens);
         within(self.terms.run_usd, state.spent_usd + state.in_flight_usd, cost_usd, "this run")?;
@@ -133,7 +134,7 @@ impl Meter for Budget {
         }
         state.requests += 1;
         state.in_flight_usd += cost_usd;
-        Ok(Reservation { id, tokens, cost_usd })
+        Ok(Reservation { id, estimated_tokens, tokens, cost_usd })
     }
 
     fn settle(&self, reservation: Reservation, settlement: Settlement<'_>) {
@@ -157,8 +158,8 @@ impl Meter for Budget {
         let mut state = self.state();
         state.in_flight_usd = (state.in_flight_usd - reservation.cost_usd).max(0.0);
         state.spent_usd += cost_usd;
-        if outcome == Outcome::Answered && reservation.tokens > 0 {
-            state.excess *= (tokens as f64 / reservation.tokens as f64).max(1.0);
+        if outcome == Outcome::Answered && reservation.estimated_tokens > 0 {
+            state.excess = state.excess.max(tokens as f64 / reservation.estimated_tokens as f64);
         }
         if let Err(error) = written {
             state.trouble = Some(message(&error));
@@ -235,7 +236,12 @@ mod tests {
         let first = budget.reserve(1, 2).unwrap();
         settle(&budget, first, Paid::Counted(4));
         assert!(budget.reserve(1, 4).is_err());
-        assert_eq!(budget.reserve(1, 3).unwrap().tokens, 6);
+        let second = budget.reserve(1, 1).unwrap();
+        let third = budget.reserve(1, 1).unwrap();
+        settle(&budget, second, Paid::Counted(2));
+        settle(&budget, third, Paid::Counted(2));
+        // Those that were in flight together say the same, and not the square of it.
+        assert_eq!(budget.reserve(1, 1).unwrap().tokens, 2);
     }
 
     #[test]

@@ -150,13 +150,23 @@ fn sent(
             for (slot, outcome) in outcomes.iter_mut().skip(from).zip(reply.outcomes) {
                 *slot = outcome;
             }
-            stopped = stopped.take().or(reply.stopped);
+            stopped = graver(stopped.take(), reply.stopped);
         }
     });
     match failed {
         Some(error) => Err(error),
         None if stopped.is_none() && cancel.is_cancelled() => Ok((outcomes, Some(EmbedError::Cancelled))),
         None => Ok((outcomes, stopped)),
+    }
+}
+
+/// Of two reasons to stop the one that somebody has to do something about; else the first.
+fn graver(one: Option<EmbedError>, other: Option<EmbedError>) -> Option<EmbedError> {
+    let is_expected =
+        |error: &EmbedError| matches!(error, EmbedError::Cancelled | EmbedError::CostLimit { .. });
+    match (one, other) {
+        (Some(one), Some(other)) if is_expected(&one) && !is_expected(&other) => Some(other),
+        (one, other) => one.or(other),
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) trait Meter: Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct Reservation {
     pub(crate) id: String,
+    /// Its tokens by the client's estimate, and what is reserved for them.
+    pub(crate) estimated_tokens: u64,
     pub(crate) tokens: u64,
     pub(crate) cost_usd: f64,
 }

@@ -69,7 +69,7 @@ fn a_line_that_was_cut_short_hides_no_other() {
 #[test]
 fn a_ledger_that_grows_is_put_aside_and_still_counts() {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger { max_bytes: 2_000, ..Ledger::new(folder.path()) };
+    let ledger = Ledger { max_bytes: 1_000, ..Ledger::new(folder.path()) };
     let (mut steady, mut count) = (Tally::default(), 0);
     for round in 0..40 {
         let id = format!("r{round}");
