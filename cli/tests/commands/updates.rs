@@ -49,7 +49,7 @@ fn what_was_done_is_reported_even_when_it_cannot_be_noted_down() {
 fn a_filter_that_cannot_be_read_is_told_by_its_character() {
     let work = Work::with_store();
     let ended = work.run(&["search", "install", "--filter", "file_path = "]).expect(2);
-    assert!(ended.stderr.contains("at character 12") && ended.stderr.contains("file_path = "), "{ended:?}");
+    assert!(ended.stderr.contains("at character 12") && ended.stderr.contains("file_path ="), "{ended:?}");
     let ended = work.run(&["search", "install", "--filter", "größe > 3"]).expect(2);
     assert!(ended.stderr.contains("at character 3"), "{ended:?}");
 }
