@@ -4,7 +4,7 @@ use std::path::Path;
 fn inputs(text: &str) -> Result<Inputs, ConfigError> {
     let path = Path::new("siltstone.toml");
     Ok(Inputs {
-        base: "/work".into(),
+        base: "/project".into(),
         file_path: Some(path.to_owned()),
         file: File::parse(path, text)?,
         ..Inputs::default()
@@ -26,7 +26,7 @@ fn resolve(text: &str) -> Result<Settings, ConfigError> {
 #[test]
 fn nothing_at_all_is_enough() {
     let settings = resolve("").unwrap();
-    assert_eq!(settings.store, Path::new("/work/vectorstore"));
+    assert_eq!(settings.store, Path::new("/project/vectorstore"));
     assert_eq!(settings.embedder.provider, Provider::Builtin);
     assert_eq!((settings.embedder.dims, settings.embedder.batch_size), (1_536, 100));
     assert_eq!(settings.update.max_file_size_bytes, 10 * 1024 * 1024);
@@ -76,14 +76,14 @@ fn every_key_of_the_file_is_understood() {
     let settings = resolve(text).unwrap();
     assert_eq!(
         (settings.store.as_path(), settings.backups.as_path()),
-        (Path::new("/work/s"), Path::new("/b"))
+        (Path::new("/project/s"), Path::new("/b"))
     );
     assert_eq!(settings.embedder.provider, Provider::OpenAi);
     assert_eq!(settings.embedder.timeout.as_secs(), 5);
     assert_eq!(settings.chunks.target_tokens, 200);
     assert_eq!(settings.update.max_file_size_bytes, 512 * 1024);
-    assert_eq!(settings.frameworks[0].path, Path::new("/work/docs/SwiftUI"));
-    assert_eq!(settings.trees[0].path, Path::new("/work/documentation"));
+    assert_eq!(settings.frameworks[0].path, Path::new("/project/docs/SwiftUI"));
+    assert_eq!(settings.trees[0].path, Path::new("/project/documentation"));
     assert_eq!(settings.required_metadata("swift").len(), 3);
     assert_eq!(settings.required_metadata("other")["title"], FieldType::String);
 }
