@@ -20,7 +20,7 @@ use crate::ids::SegmentId;
 use crate::segment::create::{Continues, header_page};
 use crate::segment::{Promise, Segment, SegmentPlace, open_sealed, write_index};
 use crate::view::Part;
-use crate::{manifest, sweep};
+use crate::{encode, manifest, sweep};
 
 /// Kills that must go on counting: place of the row, and its key.
 type Carried = BTreeMap<(u64, u32), String>;
@@ -111,7 +111,7 @@ fn carried(inputs: &[&Part], manifest: &Manifest, group: &BTreeSet<u64>) -> Resu
 }
 
 impl Job<'_> {
-    /// Writes the new segment and its key index. Nothing names them yet.
+    /// Writes the new segment, its key index and its search codes. Nothing names them yet.
     fn write(&self, writer: &Writer, group: &BTreeSet<u64>) -> Result<(Arc<Segment>, Written)> {
         let shared = writer.shared();
         let disk = &*shared.environment.disk;
@@ -137,6 +137,7 @@ impl Job<'_> {
             let (path, reason) = (segment.place.index_path(), error.to_string());
             shared.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
         }
+        encode::at_seal(shared, &segment);
         Ok((Arc::new(segment), written))
     }
 
