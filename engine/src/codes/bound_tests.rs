@@ -115,8 +115,10 @@ fn a_bound_is_never_below_the_score() {
     let mut random = Random(5);
     let (mut tried, mut without, mut always) = (0u64, 0u64, 0u64);
     let kernel = HeadKernel::best();
+    // Elsewhere than on x86-64 the tests mostly run emulated, where training a wide basis takes minutes.
+    let widest = if cfg!(target_arch = "x86_64") { 200 } else { 33 };
     for metric in Metric::ALL {
-        for dims in [1usize, 2, 7, 33, 64, 200] {
+        for dims in [1usize, 2, 7, 33, 64, 200].into_iter().filter(|dims| *dims <= widest) {
             for shape in SHAPES {
                 let rows = rows(shape, dims, 60, &mut random);
                 let normed: Vec<(&[f32], f64)> =
@@ -161,7 +163,7 @@ fn a_bound_is_never_below_the_score() {
     println!(
         "{tried} bounds held, {always} of them of rows that are never dropped; {without} queries without codes"
     );
-    assert!(tried > 60_000, "{tried}");
+    assert!(tried > if widest == 200 { 60_000 } else { 20_000 }, "{tried}");
 }
 
 /// The test above can fail: with an error that is too small by a little, a row with a bound close to its score is lost.

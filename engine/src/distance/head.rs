@@ -29,7 +29,8 @@ pub(crate) struct HeadQuery {
     elements: Vec<[i16; GROUP]>,
     /// The same as digits: high and low, four bytes each.
     digits: Vec<[[i8; GROUP]; 2]>,
-    /// What the offset of the codes adds to every sum.
+    /// What the offset of the codes adds to every sum, for the instructions that take codes without a sign.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     offset: i32,
 }
 
@@ -160,6 +161,7 @@ impl HeadKernel {
 }
 
 /// The bytes of one group: four of each row.
+#[cfg(target_arch = "x86_64")]
 type GroupBytes = [u8; BLOCK_ROWS * GROUP];
 
 /// The definition: exact integer sums.
