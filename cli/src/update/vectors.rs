@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use rayon::prelude::*;
 use siltstone::View;
@@ -54,8 +54,8 @@ pub(super) fn reuse(
     Ok(())
 }
 
-/// Embeds what is still missing. Paid vectors are durable before the next request is sent. Returns why it stopped early,
-/// if it did: what arrived before is with the jobs.
+/// Embeds what is still missing. At no moment are more than `concurrency` requests unanswered or their vectors not yet
+/// durable: that is what a kill can lose. Returns why it stopped early, if it did: what arrived before is with the jobs.
 pub(super) fn embed(
     jobs: &mut [Job],
     embedder: &dyn Embedder,
@@ -104,6 +104,19 @@ pub(super) fn embed(
 /// What became of texts, and why some were not tried.
 type Sent = (Vec<Outcome>, Option<EmbedError>);
 
+/// A reply on its way to the staging collection. Whoever sent the request waits until `_staged` is dropped.
+struct Arrived {
+    from: usize,
+    reply: EmbedReply,
+    _staged: SyncSender<()>,
+}
+
+/// The first reply that is there, and those that came while the one before was made durable: they share one commit.
+fn arrived(receiver: &Receiver<Arrived>) -> Option<Vec<Arrived>> {
+    let first = receiver.recv().ok()?;
+    Some(std::iter::once(first).chain(receiver.try_iter()).collect())
+}
+
 /// Sends texts to a server, several requests at once. What arrives is staged at once, in the order of arrival; the first
 /// that stops lets those in flight come to their end, because they are paid for.
 fn sent(
@@ -121,7 +134,7 @@ fn sent(
     let (sender, receiver) = channel();
     let mut outcomes = vec![Outcome::NotTried; texts.len()];
     let (mut stopped, mut failed) = (None, None);
-    let work = |sender: Sender<(usize, EmbedReply)>| {
+    let work = |sender: Sender<Arrived>| {
         while !is_over.load(Ordering::SeqCst) && !cancel.is_cancelled() {
             let at = next.fetch_add(1, Ordering::SeqCst);
             let Some(texts) = texts.chunks(batch).nth(at) else { return };
@@ -129,9 +142,12 @@ fn sent(
             if reply.stopped.is_some() {
                 is_over.store(true, Ordering::SeqCst);
             }
-            if sender.send((at * batch, reply)).is_err() {
+            let (_staged, wait) = sync_channel(0);
+            if sender.send(Arrived { from: at * batch, reply, _staged }).is_err() {
                 return;
             }
+            // Nothing is ever sent: it ends when the other side lets go, its vectors durable or its disk failing.
+            let _ = wait.recv();
         }
     };
     std::thread::scope(|scope| {
@@ -140,17 +156,19 @@ fn sent(
             scope.spawn(|| work(sender));
         }
         drop(sender);
-        for (from, reply) in receiver {
-            spent.tokens += reply.tokens;
-            spent.requests += reply.requests.len() as u64;
-            if let Err(error) = stage(staging, &reply, hashes.get(from..).unwrap_or_default()) {
+        while let Some(replies) = arrived(&receiver) {
+            if let Err(error) = stage(staging, &replies, hashes) {
                 is_over.store(true, Ordering::SeqCst);
                 failed = failed.take().or(Some(error));
             }
-            for (slot, outcome) in outcomes.iter_mut().skip(from).zip(reply.outcomes) {
-                *slot = outcome;
+            for Arrived { from, reply, .. } in replies {
+                spent.tokens += reply.tokens;
+                spent.requests += reply.requests.len() as u64;
+                for (slot, outcome) in outcomes.iter_mut().skip(from).zip(reply.outcomes) {
+                    *slot = outcome;
+                }
+                stopped = graver(stopped.take(), reply.stopped);
             }
-            stopped = graver(stopped.take(), reply.stopped);
         }
     });
     match failed {
@@ -170,12 +188,15 @@ fn graver(one: Option<EmbedError>, other: Option<EmbedError>) -> Option<EmbedErr
     }
 }
 
-/// Makes the vectors of a reply durable.
-fn stage(staging: &mut Option<Staging<'_>>, reply: &EmbedReply, hashes: &[String]) -> Result<(), CliError> {
+/// Makes the vectors of replies durable.
+fn stage(staging: &mut Option<Staging<'_>>, replies: &[Arrived], hashes: &[String]) -> Result<(), CliError> {
     let Some(staging) = staging else { return Ok(()) };
-    let vectors = reply.outcomes.iter().zip(hashes).filter_map(|(outcome, hash)| match outcome {
-        Outcome::Vector(vector) => Some((hash.as_str(), vector.as_slice())),
-        _ => None,
+    let vectors = replies.iter().flat_map(|arrived| {
+        let hashes = hashes.get(arrived.from..).unwrap_or_default();
+        arrived.reply.outcomes.iter().zip(hashes).filter_map(|(outcome, hash)| match outcome {
+            Outcome::Vector(vector) => Some((hash.as_str(), vector.as_slice())),
+            _ => None,
+        })
     });
     staging.keep(vectors)
 }
@@ -191,4 +212,84 @@ fn local(embedder: &dyn Embedder, texts: &[String], cancel: &Cancel) -> EmbedRep
         all.stopped = all.stopped.or(reply.stopped);
     }
     all
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::path::PathBuf;
+
+    use siltstone::{EmbeddingIdentity, Store};
+
+    use super::*;
+    use crate::ingest::embed::Identity;
+
+    const BATCH: usize = 3;
+
+    /// An embedder that looks, whenever it is called, at how much of what was asked for earlier is durable.
+    struct Onlooker {
+        identity: Identity,
+        store: PathBuf,
+        calls: AtomicUsize,
+        most_at_risk: AtomicUsize,
+    }
+
+    impl Embedder for Onlooker {
+        fn identity(&self) -> &Identity {
+            &self.identity
+        }
+
+        fn max_inputs(&self) -> usize {
+            BATCH
+        }
+
+        fn embed(&self, texts: &[String], _cancel: &Cancel) -> EmbedReply {
+            let calls = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+            let store = Store::open(&self.store).unwrap();
+            let staged = match store.all_names().unwrap().contains(&".staging.texts".to_owned()) {
+                true => store.collection(".staging.texts").unwrap().view().unwrap().len(),
+                false => 0,
+            };
+            let at_risk = calls - usize::try_from(staged).unwrap() / BATCH;
+            self.most_at_risk.fetch_max(at_risk, Ordering::SeqCst);
+            EmbedReply {
+                outcomes: vec![Outcome::Vector(vec![1.0, 0.0]); texts.len()],
+                ..EmbedReply::default()
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_at_risk_than_requests_may_be_in_flight() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("vectorstore");
+        let store = Store::create(&path).unwrap();
+        let identity = Identity {
+            provider: "example.org".to_owned(),
+            model: "onlooker".to_owned(),
+            dims: 2,
+            normalised: true,
+        };
+        let stored =
+            EmbeddingIdentity { dims: 2, model: "onlooker".to_owned(), ..EmbeddingIdentity::default() };
+        let texts: Vec<String> = (0..60 * BATCH).map(|number| format!("text {number}")).collect();
+        for concurrency in [1, 2, 4] {
+            let onlooker = Onlooker {
+                identity: identity.clone(),
+                store: path.clone(),
+                calls: AtomicUsize::new(0),
+                most_at_risk: AtomicUsize::new(0),
+            };
+            let mut staging = Some(Staging::open(&store, "texts", &stored, true).unwrap());
+            let mut spent = Spent::default();
+            let (outcomes, stopped) =
+                sent(&onlooker, concurrency, &texts, &texts, &mut staging, &Cancel::default(), &mut spent)
+                    .unwrap();
+            assert!(stopped.is_none() && outcomes.iter().all(|one| matches!(one, Outcome::Vector(_))));
+            assert_eq!(onlooker.calls.into_inner(), 60);
+            let most = onlooker.most_at_risk.into_inner();
+            assert!((1..=concurrency).contains(&most), "{most} requests at risk of {concurrency}");
+            staging.unwrap().drop_all().unwrap();
+        }
+    }
 }
