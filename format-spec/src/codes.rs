@@ -2,7 +2,7 @@
 //! file can be deleted, and damage to one block is seen when that block is touched and answered from the segment itself.
 //!
 //! A file is a header, then the head blocks, which every search reads from front to back, then the tail blocks, of
-//! which a search reads few. A block has 32 rows and ends with its CRC.
+//! which a search reads some rows. A block has 32 rows and ends with its CRC.
 
 use crate::layout::CodeHeader;
 use crate::limits::{CODE_BLOCK_ROWS, MAX_DIMS, MAX_HEAD, MAX_SEGMENT_ROWS, MIN_DIMS};
@@ -12,18 +12,21 @@ use crate::{Flaw, Seed};
 const END: usize = 64;
 /// Values of four bytes that a head block has for each row.
 pub const HEAD_VALUES: usize = 4;
-/// Values of four bytes that a tail block has for each row.
-pub const TAIL_VALUES: usize = 2;
+/// Values of four bytes at the end of a row of a tail block.
+pub const TAIL_VALUES: usize = 6;
 
 /// Where everything lies in the code file of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Geometry {
     /// Number of blocks of each kind.
     pub blocks: usize,
-    /// Bytes of codes of a row: the head, rounded up to a multiple of four.
+    /// Bytes of half codes of a row: two elements a byte, rounded up to a multiple of four. As many in blocks of either
+    /// kind.
     pub head_bytes: usize,
     /// Bytes of signs of a row: an eighth of the elements, rounded up to a multiple of eight.
     pub sign_bytes: usize,
+    /// Bytes of a row of a tail block: signs, half codes, values.
+    pub tail_row: usize,
     /// Length of a head block.
     pub head_block: usize,
     /// Length of a tail block.
@@ -33,15 +36,17 @@ pub struct Geometry {
 impl Geometry {
     /// The geometry for `rows` rows of `dims` elements with heads of `head`.
     pub fn new(rows: u64, dims: u32, head: u32) -> Self {
-        let head_bytes = (head as usize).next_multiple_of(4);
+        let head_bytes = (head as usize).next_multiple_of(8) / 2;
         let sign_bytes = (dims as usize).div_ceil(8).next_multiple_of(8);
+        let tail_row = (sign_bytes + head_bytes + 4 * TAIL_VALUES).next_multiple_of(8);
         let block = |row_bytes: usize| (CODE_BLOCK_ROWS * row_bytes).next_multiple_of(END) + END;
         Self {
             blocks: rows.div_ceil(CODE_BLOCK_ROWS as u64) as usize,
             head_bytes,
             sign_bytes,
+            tail_row,
             head_block: block(head_bytes + 4 * HEAD_VALUES),
-            tail_block: block(sign_bytes + 4 * TAIL_VALUES),
+            tail_block: block(tail_row),
         }
     }
 

@@ -10,7 +10,7 @@ use siltstone_format::limits::MAX_BASIS_BYTES;
 use siltstone_format::names::{BASES_DIR, basis_file, basis_of};
 use siltstone_format::{Digest, Flaw, Metric, basis};
 
-use super::bound::norm;
+use super::bound::{LEAST_WEIGHT, norm};
 use crate::disk::{Disk, durable};
 use crate::error::{Error, Result};
 
@@ -20,6 +20,7 @@ pub(crate) struct Basis {
     file: basis::Basis,
     metric: Metric,
     centre_norm: f64,
+    weights: Vec<f32>,
 }
 
 impl Basis {
@@ -31,7 +32,9 @@ impl Basis {
             return Err(Flaw::new("basis", "metric", 0, bytes.len() as u64, "1, 2 or 3", found));
         };
         let centre_norm = norm(&file.centre);
-        Ok(Self { file, metric, centre_norm })
+        let first = file.spectrum.first().copied().unwrap_or(0.0);
+        let weights = file.spectrum.iter().map(|variance| weight(variance / first)).collect();
+        Ok(Self { file, metric, centre_norm, weights })
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -80,10 +83,22 @@ impl Basis {
         &self.file.directions
     }
 
+    /// What a step of a code is worth along each direction, beside the others: heads vary as much along all of them when
+    /// they are divided by it.
+    pub(super) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// At least the norm of `V V^T - I`.
     pub(super) fn defect(&self) -> f64 {
         f64::from_bits(self.file.header.defect)
     }
+}
+
+/// The weight of a direction with this share of the first one's variance: the same bits on every processor.
+fn weight(share: f32) -> f32 {
+    let weight = share.sqrt();
+    if weight.is_nan() { 1.0 } else { weight.clamp(LEAST_WEIGHT, 1.0) }
 }
 
 /// The bases that were read so far.

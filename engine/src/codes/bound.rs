@@ -13,17 +13,18 @@
 //!
 //! **Splitting.** `V` is the matrix of the basis, `H` rows, almost orthonormal: `D >= |V V^T - I|` was measured when it
 //! was made. With `g = V p`, `h = V r`, `p_t = p - V^T g`, `r_t = r - V^T h`, multiplying out gives exactly
-//! `<p,r> = <g,h> - <g, (V V^T - I) h> + <p_t,r_t>`. So, for a code `x` with scale `s`, any signs `z` with scale `a`, and
-//! the orthogonal rotation `R`,
+//! `<p,r> = <g,h> - <g, (V V^T - I) h> + <p_t,r_t>`. `W` is the diagonal matrix of the weights of the basis, none
+//! greater than one. So, for a code `x` with scale `s`, any signs `z` with scale `a`, and the orthogonal rotation `R`,
 //!
 //! ```text
-//! level 1:  <p,r> <= s<g,x> + |g| (|h - s x| + D|h|) + |p_t| |r_t|
-//! level 2:  <p,r> <= s<g,x> + |g| (|h - s x| + D|h|) + a <R p_t, z> + |p_t| |R r_t - a z|
+//! level 1:  <p,r> <= s<Wg,x> + |g| (|h - s W x| + D|h|) + |p_t| |r_t|
+//! level 2:  <p,r> <= s<Wg,x> + |g| (|h - s W x| + D|h|) + a <R p_t, z> + |p_t| |R r_t - a z|
 //! ```
 //!
-//! by Cauchy-Schwarz, with no assumption about the data. The file has `s`, `x`, `a`, `z`, and upper bounds `e` of the
-//! first bracket, `t` of `|r_t|` and `e_t` of `|R r_t - a z|`; the query has upper bounds `G` of `|g|` and `P` of `|p_t|`.
-//! Everything that is rounded adds to them:
+//! by Cauchy-Schwarz, with no assumption about the data. An element of a code is a byte; level 1 has `x` from its upper
+//! half, level 2 from all of it. The file has `s`, `x`, `a`, `z`, and upper bounds `e` of the first bracket (one for either
+//! `x`), `t` of `|r_t|` and `e_t` of `|R r_t - a z|`; the query has upper bounds `G` of `|g|`, which is not less than
+//! `|Wg|`, and `P` of `|p_t|`. Everything that is rounded adds to them:
 //!
 //! 1. *The row in f32.* `r` is computed in f64 and rounded to `r'`, `|r - r'| <= 2^-23 |r'| + 2^-45 (|o| + |c|) +
 //!    2^-120`, where the second term covers the scaling under cosine (it is left out of the offset's rounding, which is
@@ -34,16 +35,19 @@
 //!    the elements, `|h' - V r'| <= gamma sqrt(H) 1.01 |r'|`, and likewise for the tail. These are added to `e`, `t`, `e_t`;
 //!    norms of what was computed are summed in f64. The rotation rounds each element at most as often as
 //!    [`rotation`](super::rotation) says.
-//! 3. *The integer query.* Level 1 has `sigma y` in place of `g`, at distance `e_g`; that costs `e_g s|x|`. Rows add
+//! 3. *The integer query.* Either level has `sigma y` in place of `Wg`, at distance `e_g`; that costs `e_g s|x|`. Rows add
 //!    [`HEAD_SHARE`] times `s|x|` to `e`, and the query makes `G` at least `e_g / HEAD_SHARE`, so that `G e` covers it
 //!    whatever the query is. Level 2 does the same with [`TAIL_SHARE`] and `a sqrt(dims)`, which is `|a z|`.
 //! 4. *The offset.* `b` is rounded to nearest under cosine and dot, where `m` may have either sign: that and its product
 //!    with `m` cost at most `|m||c||r| 2^-21`. `G` is at least `|m||c|` and `rho` at least `2^-18 |r'|`, which leaves
 //!    room. Under euclidean `b` is made greater by the factor `1 - 2^-18`, which covers its roundings and those of `|r|^2`.
 //! 5. *The evaluation in f32* of level 1: every product and sum is rounded; each term loses at most `2^-21` of itself. For
-//!    `s<g,x>` that is at most `2^-21 G s|x|`, covered by the `2^-18` that [`HEAD_SHARE`] has beyond what step 3 uses;
+//!    `s<Wg,x>` that is at most `2^-21 G s|x|`, covered by the `2^-18` that [`HEAD_SHARE`] has beyond what step 3 uses;
 //!    the terms of `e` and `t` are stored greater by [`EVALUATION`]; the offset is step 4. Scales are kept within 2^-40 to
 //!    2^40 and norms below 2^40, so nothing overflows, and underflow costs less than 2^-140, which the threshold gives.
+//!    Level 2 begins with the bound of level 1, takes back what that added for `e` and `t` but for `2^-20` of it, which
+//!    covers the rounding of the sum, and goes on in f64. For the rounding of `s<Wg,x>` its own `e` has the greater of both
+//!    `s|x|`.
 //! 6. *The canonical score* differs from exact by at most `2^-39 |q||o|` under dot, [`CANONICAL`] under cosine and by
 //!    `2^-38` of itself under euclidean (`distance/slack.rs`). `|o| <= |r| + |c|`: the part with `|r|` is in `rho` and `G >=
 //!    2^-18 |q|`, the part with `|c|` and the others are in the threshold.
@@ -76,6 +80,8 @@ pub(super) const CANONICAL: f64 = 1.0 / (1u64 << 34) as f64;
 pub(super) const MOST: f64 = (1u64 << 40) as f64;
 /// Least scale of a head.
 pub(super) const LEAST: f64 = 1.0 / MOST;
+/// Least weight of a direction.
+pub(super) const LEAST_WEIGHT: f32 = 1.0 / 1024.0;
 
 /// The least f32 that is not less.
 pub(super) fn up(value: f64) -> f32 {

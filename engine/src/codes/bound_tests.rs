@@ -5,7 +5,7 @@ use siltstone_format::identity::EmbeddingIdentity;
 
 use super::bases::Basis;
 use super::bound::up;
-use super::query::{CodeQuery, Signs};
+use super::query::{CodeQuery, Tail};
 use super::rows::{Code, encode};
 use super::train::train;
 use crate::distance::head::{BLOCK_ROWS, HeadBlock, HeadKernel, Lanes};
@@ -88,12 +88,13 @@ fn rows(shape: &str, dims: usize, count: usize, random: &mut Random) -> Vec<Vec<
 
 /// A block of one row repeated: what a kernel sees of a code.
 fn bounds(query: &CodeQuery, code: &Code) -> (f32, f64) {
-    let bytes = code.head.len().next_multiple_of(4);
-    let mut codes = vec![0x80u8; bytes * BLOCK_ROWS];
+    let bytes = code.head.len().next_multiple_of(8) / 2;
+    let (mut codes, mut fine) = (vec![0u8; bytes * BLOCK_ROWS], vec![0u8; bytes]);
     for (i, x) in code.head.iter().enumerate() {
         for row in 0..BLOCK_ROWS {
-            codes[(i / 4 * BLOCK_ROWS + row) * 4 + i % 4] = *x as u8 ^ 0x80;
+            codes[(i / 8 * BLOCK_ROWS + row) * 4 + i % 4] |= (x >> 4) << (i % 8 / 4 * 4);
         }
+        fine[i % bytes] |= (x & 15) << (i / bytes * 4);
     }
     let lanes = |value: f32| -> Lanes<f32> { [value; BLOCK_ROWS] };
     let (scale, head_error) = (lanes(code.scale), lanes(code.head_error));
@@ -106,8 +107,10 @@ fn bounds(query: &CodeQuery, code: &Code) -> (f32, f64) {
         offset: &offset,
     };
     let most = query.bounds(&block).most[BLOCK_ROWS - 1];
-    let signs = Signs { bits: &code.signs, scale: code.sign_scale, error: code.sign_error };
-    (most, query.sharpen(most, code.tail_norm, signs))
+    let Code { scale, head_error, tail_norm, fine_error, sign_scale, sign_error, .. } = *code;
+    let (bits, fine) = (&code.signs[..], &fine[..]);
+    let tail = Tail { bits, fine, scale, head_error, tail_norm, fine_error, sign_scale, sign_error };
+    (most, query.sharpen(most, &tail))
 }
 
 #[test]
@@ -178,13 +181,16 @@ fn a_bound_without_its_errors_is_noticed() {
     let mut codes = encode(&basis, &normed);
     let query = Query::new(Metric::Dot, &rows[0]).unwrap();
     let coded = CodeQuery::new(&query, &basis, HeadKernel::best()).unwrap();
-    let mut lost = 0;
+    let mut lost = [0, 0];
     for ((row, norm), code) in normed.iter().zip(&mut codes) {
-        (code.head_error, code.tail_norm, code.sign_error) = (0.0, 0.0, 0.0);
-        let (most, _) = bounds(&coded, code);
-        lost += usize::from(most < coded.threshold(query.rank(query.score(row, *norm))));
+        (code.head_error, code.tail_norm) = (0.0, 0.0);
+        (code.fine_error, code.sign_error) = (0.0, 0.0);
+        let (most, sharper) = bounds(&coded, code);
+        let threshold = coded.threshold(query.rank(query.score(row, *norm)));
+        lost[0] += usize::from(most < threshold);
+        lost[1] += usize::from(sharper < f64::from(threshold));
     }
-    assert!(lost > 50, "{lost} of 200 rows would have been lost");
+    assert!(lost.iter().all(|lost| *lost > 50), "{lost:?} of 200 rows would have been lost");
 }
 
 #[test]

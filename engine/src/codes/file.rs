@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use siltstone_format::codes::{Geometry, check_block, decode_header};
+use siltstone_format::codes::{Geometry, TAIL_VALUES, check_block, decode_header};
 use siltstone_format::{Digest, Flaw, Seed};
 
 use super::bases::{Bases, Basis};
-use super::query::Signs;
+use super::query::Tail;
 use crate::disk::{Disk, Map, Mode};
 use crate::distance::head::{BLOCK_ROWS, HeadBlock, Lanes};
 use crate::error::{Error, Result};
@@ -107,9 +107,9 @@ impl Codes {
         self.geometry.blocks
     }
 
-    /// Bytes of a head block and of the tail of a row.
+    /// Bytes of a head block and of a row of a tail block.
     pub(crate) fn bytes(&self) -> (u64, u64) {
-        (self.geometry.head_block as u64, self.geometry.sign_bytes as u64 + 8)
+        (self.geometry.head_block as u64, self.geometry.tail_row as u64)
     }
 
     fn block(&self, offset: u64, length: usize, checked: Option<&AtomicU8>) -> Option<&[u8]> {
@@ -137,16 +137,17 @@ impl Codes {
         Some(HeadBlock { codes, scale, head_error, tail_norm, offset })
     }
 
-    /// The signs of a row of a block; `None` when the block is damaged.
-    pub(crate) fn signs(&self, number: usize, row: usize) -> Option<Signs<'_>> {
+    /// What the tail block has of a row of a block; `None` when it is damaged.
+    pub(crate) fn tail(&self, number: usize, row: usize) -> Option<Tail<'_>> {
         let geometry = &self.geometry;
         let bytes = self.block(geometry.tail_offset(number), geometry.tail_block, self.tails.get(number))?;
-        let (bits, values) = bytes.split_at_checked(BLOCK_ROWS * geometry.sign_bytes)?;
-        let bits = bits.get(row * geometry.sign_bytes..(row + 1) * geometry.sign_bytes)?;
-        let values: &[Lanes<f32>] = bytemuck::try_cast_slice(values.get(..8 * BLOCK_ROWS)?).ok()?;
-        let [scale, error] = values else { return None };
+        let bytes = bytes.get(row * geometry.tail_row..(row + 1) * geometry.tail_row)?;
+        let (bits, bytes) = bytes.split_at_checked(geometry.sign_bytes)?;
+        let (fine, bytes) = bytes.split_at_checked(geometry.head_bytes)?;
+        let values: &[f32] = bytemuck::try_cast_slice(bytes.get(..4 * TAIL_VALUES)?).ok()?;
+        let &[scale, head_error, tail_norm, fine_error, sign_scale, sign_error] = values else { return None };
         let bits = bytemuck::try_cast_slice(bits).ok()?;
-        Some(Signs { bits, scale: *scale.get(row)?, error: *error.get(row)? })
+        Some(Tail { bits, fine, scale, head_error, tail_norm, fine_error, sign_scale, sign_error })
     }
 
     /// Whether some block was found damaged, when nobody has been told yet.

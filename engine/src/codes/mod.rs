@@ -14,6 +14,7 @@ mod bound;
 mod file;
 mod query;
 mod rotation;
+mod round;
 mod rows;
 mod subspace;
 mod train;

@@ -12,6 +12,7 @@ use super::rotation;
 use crate::distance::Query;
 use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, QUERY_MOST};
 use crate::distance::signs::SignQuery;
+use crate::distance::wide::{project, subtract};
 
 /// Greatest magnitude of a rounded element of the rotated tail.
 const SIGN_MOST: f64 = 127.0;
@@ -21,6 +22,8 @@ const SIGN_MOST: f64 = 127.0;
 pub(crate) struct CodeQuery {
     kernel: HeadKernel,
     head: HeadQuery,
+    /// Value of a step of the rounded head.
+    step: f64,
     factors: Factors,
     signs: SignQuery,
     /// Value of a step of the rounded tail.
@@ -38,10 +41,15 @@ pub(crate) struct CodeQuery {
 
 /// What a tail block has of one row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Signs<'a> {
+pub(crate) struct Tail<'a> {
     pub(crate) bits: &'a [u64],
+    pub(crate) fine: &'a [u8],
     pub(crate) scale: f32,
-    pub(crate) error: f32,
+    pub(crate) head_error: f32,
+    pub(crate) tail_norm: f32,
+    pub(crate) fine_error: f32,
+    pub(crate) sign_scale: f32,
+    pub(crate) sign_error: f32,
 }
 
 impl CodeQuery {
@@ -70,23 +78,24 @@ impl CodeQuery {
         let p_norm = norm(&p);
         // Both `|q|` and what is taken from it round relative to themselves.
         let rounding = QUERY_ROUNDING * (p_norm + q_norm + m.abs() * basis.centre_norm());
-        let g: Vec<f64> = basis.directions().chunks(basis.dims()).map(|v| dot(v, &p)).collect();
+        let g = project(basis.directions(), &p);
         let mut tail = p.clone();
-        for (v, &g) in basis.directions().chunks(basis.dims()).zip(&g) {
-            tail.iter_mut().zip(v).for_each(|(p, &v)| *p -= g * f64::from(v));
-        }
+        subtract(&mut tail, basis.directions(), &g);
         let tail_norm = norm(&tail) + rounding;
         rotation::rotate(&mut tail, |power| 1.0 / (power as f64).sqrt());
 
-        let (step, y) = steps(&g, f64::from(QUERY_MOST));
-        let lost = missed(&g, step, &y) + rounding;
+        let weighted: Vec<f64> = g.iter().zip(basis.weights()).map(|(g, &w)| g * f64::from(w)).collect();
+        let (step, y) = steps(&weighted, f64::from(QUERY_MOST));
+        let lost = missed(&weighted, step, &y) + rounding;
         let head = (norm(&g) + rounding)
             .max(lost / HEAD_SHARE)
             .max(m.abs() * basis.centre_norm())
             .max(q_norm * ROW_SHARE);
         let (sign_step, w) = steps(&tail, SIGN_MOST);
         let sign_tail = tail_norm.max((missed(&tail, sign_step, &w) + rounding) / TAIL_SHARE);
-        let factors = Factors { scale: step as f32, head: up(head), tail: up(tail_norm), offset: m as f32 };
+        // The kernel counts in half steps of sixteen.
+        let factors =
+            Factors { scale: 8.0 * step as f32, head: up(head), tail: up(tail_norm), offset: m as f32 };
         let (constant, slack) = match metric {
             Metric::Cosine | Metric::Dot => (along, CANONICAL * q_norm * (1.0 + basis.centre_norm())),
             Metric::Euclidean => (p_norm * p_norm, CANONICAL),
@@ -95,6 +104,7 @@ impl CodeQuery {
             && [constant, slack, sign_tail].iter().all(|number| number.is_finite());
         usable.then(|| Self {
             kernel,
+            step,
             head: HeadQuery::new(&y.iter().map(|&y| y as i16).collect::<Vec<_>>()),
             factors,
             signs: SignQuery::new(&w.iter().map(|&w| w as i8).collect::<Vec<_>>()),
@@ -144,18 +154,25 @@ impl CodeQuery {
         self.kernel.bounds(block, &self.head, &self.factors)
     }
 
-    /// The estimate of level 1, made better by the signs.
-    pub(crate) fn estimate(&self, estimate: f32, signs: Signs<'_>) -> f32 {
-        let along = f64::from(signs.scale) * self.sign_step * self.signs.dot(signs.bits) as f64;
-        (f64::from(estimate) + along) as f32
+    /// The estimate of level 1, made better by the tail block.
+    pub(crate) fn estimate(&self, estimate: f32, tail: &Tail<'_>) -> f32 {
+        (f64::from(estimate) + self.more(tail)) as f32
     }
 
-    /// Level 2: a smaller bound of a row from its bound of level 1, its tail norm and its signs. Almost all that level
-    /// 1 added for the tail is taken back; the rest goes on covering the rounding of level 1.
-    pub(crate) fn sharpen(&self, most: f32, tail_norm: f32, signs: Signs<'_>) -> f64 {
-        let added = f64::from(self.factors.tail) * f64::from(tail_norm) * (1.0 - EVALUATION_SHARE / 4.0);
-        let along = f64::from(signs.scale) * self.sign_step * self.signs.dot(signs.bits) as f64;
-        f64::from(most) - added + along + self.sign_tail * f64::from(signs.error)
+    /// Level 2: a smaller bound of a row from its bound of level 1 and the tail block. Almost all that level 1 added for
+    /// errors is taken back; the rest goes on covering its rounding.
+    pub(crate) fn sharpen(&self, most: f32, tail: &Tail<'_>) -> f64 {
+        let (head, whole) = (f64::from(self.factors.head), f64::from(self.factors.tail));
+        let added = head * f64::from(tail.head_error) + whole * f64::from(tail.tail_norm);
+        let errors = head * f64::from(tail.fine_error) + self.sign_tail * f64::from(tail.sign_error);
+        f64::from(most) - added * (1.0 - EVALUATION_SHARE / 4.0) + self.more(tail) + errors
+    }
+
+    /// What the lower halves of the head and the signs add to an estimate.
+    fn more(&self, tail: &Tail<'_>) -> f64 {
+        let fine = f64::from(tail.scale) * (0.5 * self.step) * f64::from(self.head.fine(tail.fine));
+        let along = f64::from(tail.sign_scale) * self.sign_step * self.signs.dot(tail.bits) as f64;
+        fine + along
     }
 }
 

@@ -5,19 +5,22 @@ use siltstone_format::Metric;
 
 use super::bases::Basis;
 use super::bound::{
-    EVALUATION, EVALUATION_SHARE, HEAD_SHARE, LEAST, MOST, ROW_SHARE, SCALING, TAIL_SHARE, UNDERFLOW, dot,
-    norm, up,
+    EVALUATION, EVALUATION_SHARE, HEAD_SHARE, MOST, ROW_SHARE, SCALING, TAIL_SHARE, UNDERFLOW, dot, norm, up,
 };
 use super::rotation;
+use super::round::Rounded;
 use crate::distance::product::{Right, add_products_here, rounding};
 
 /// The code of one row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Code {
-    /// Elements of the head, in steps of `scale`.
-    pub(super) head: Vec<i8>,
+    /// Elements of the head: steps of `scale` times the weight of their direction, from -127.5 on.
+    pub(super) head: Vec<u8>,
     pub(super) scale: f32,
+    /// Of the upper halves of the elements.
     pub(super) head_error: f32,
+    /// Of the whole elements.
+    pub(super) fine_error: f32,
     pub(super) tail_norm: f32,
     pub(super) offset: f32,
     /// Signs of the rotated tail, set where it is not negative.
@@ -33,6 +36,7 @@ impl Code {
             head: vec![0; basis.head()],
             scale: 0.0,
             head_error: f32::INFINITY,
+            fine_error: f32::INFINITY,
             tail_norm: 0.0,
             offset: 0.0,
             signs: vec![0; basis.dims().div_ceil(64)],
@@ -98,22 +102,11 @@ fn code(basis: &Basis, row: &[f32], projected: &[f32], tail: &mut [f32], length:
     let rho = ROW_SHARE * row_norm + scaling + UNDERFLOW;
     let head_rounding = 1.01 * directions.sqrt() * rounding(row.len()) * row_norm;
 
-    let greatest = projected.iter().fold(0.0f32, |most, x| most.max(x.abs()));
-    let mut scale = (f64::from(greatest) / 127.0) as f32;
-    if f64::from(scale) < LEAST {
-        scale = 0.0;
-    }
-    let steps = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    let head: Vec<i8> = projected.iter().map(|x| (x * steps).round().clamp(-127.0, 127.0) as i8).collect();
-    let lost =
-        projected.iter().zip(&head).map(|(&x, &code)| f64::from(x) - f64::from(scale) * f64::from(code));
-    let lost = lost.map(|difference| difference * difference).sum::<f64>().sqrt();
-    let coded = f64::from(scale) * norm(&head);
-    let head_error = lost
-        + head_rounding
-        + basis.defect() * (head_norm + head_rounding)
-        + (HEAD_SHARE + EVALUATION_SHARE) * coded
-        + rho;
+    let rounded = Rounded::best(projected, basis.weights());
+    let around = head_rounding + basis.defect() * (head_norm + head_rounding) + rho;
+    let share = HEAD_SHARE + EVALUATION_SHARE;
+    let head_error = rounded.lost + share * rounded.coarse + around;
+    let fine_error = rounded.lost_fine + share * rounded.coarse.max(rounded.fine) + around;
 
     let tail_norm = norm(tail);
     let tail_rounding = 1.01 * head_rounding
@@ -137,16 +130,18 @@ fn code(basis: &Basis, row: &[f32], projected: &[f32], tail: &mut [f32], length:
         Metric::Euclidean => up(-0.5 * row_norm * row_norm * (1.0 - ROW_SHARE)),
     };
     let found = Code {
-        head,
-        scale,
+        head: rounded.head,
+        scale: rounded.scale,
         head_error: up(head_error * EVALUATION),
+        fine_error: up(fine_error * EVALUATION),
         tail_norm: up((tail_norm + tail_rounding + rho) * EVALUATION),
         offset,
         signs: signs.collect(),
         sign_scale,
         sign_error: up(sign_error * EVALUATION),
     };
-    let numbers = [found.scale, found.head_error, found.tail_norm, found.sign_scale, found.sign_error];
+    let Code { scale, head_error, fine_error, tail_norm, sign_scale, sign_error, .. } = found;
+    let numbers = [scale, head_error, fine_error, tail_norm, sign_scale, sign_error];
     let usable = numbers.iter().all(|number| f64::from(*number) <= 2.0 * MOST) && found.offset.is_finite();
     usable.then_some(found)
 }

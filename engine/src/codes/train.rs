@@ -28,8 +28,9 @@ const COMPARED: usize = 4096;
 const TOP_K: f64 = 10.0;
 /// What reading a byte out of order costs, in bytes read in order.
 const OUT_OF_ORDER: f64 = 2.0;
-/// What rounding a head to bytes leaves of it.
-const HEAD_LEFT: f64 = 0.011;
+/// What the upper halves, and the whole bytes, leave of a head.
+const HEAD_LEFT: f64 = 0.102;
+const FINE_LEFT: f64 = 0.02;
 /// What the signs leave of a tail.
 const TAIL_LEFT: f64 = 0.62;
 
@@ -134,19 +135,21 @@ fn best_head(sample: &[f32], found: &Directions, dims: usize, most: usize, rows:
                 along += dot(g, h);
                 of_query += dot(g, g);
                 of_row += dot(h, h);
-                let lost = HEAD_LEFT * (of_query * of_row).sqrt();
+                let heads = (of_query * of_row).sqrt();
                 let tails = ((query_norm - of_query).max(0.0) * (row_norm - of_row).max(0.0)).sqrt();
                 let [first, second] = passed;
-                *first += f64::from(u8::from(along + lost + tails >= bar));
-                *second += f64::from(u8::from(f64::from(whole) + lost + TAIL_LEFT * tails >= bar));
+                *first += f64::from(u8::from(along + HEAD_LEFT * heads + tails >= bar));
+                *second +=
+                    f64::from(u8::from(f64::from(whole) + FINE_LEFT * heads + TAIL_LEFT * tails >= bar));
             }
         }
     }
     let pairs = ((queries.len() / dims).max(1) * count.max(1)) as f64;
     let cost = |(step, [first, second]): (usize, &[f64; 2])| {
         let head = ((step + 1) * HEAD_STEP).min(most);
-        let out_of_order = first / pairs * (dims as f64 / 8.0 + 8.0) + second / pairs * 4.0 * dims as f64;
-        (head, head as f64 + OUT_OF_ORDER * out_of_order)
+        let tail_row = (dims + 4 * head) as f64 / 8.0 + 24.0;
+        let out_of_order = first / pairs * tail_row + second / pairs * 4.0 * dims as f64;
+        (head, head as f64 / 2.0 + OUT_OF_ORDER * out_of_order)
     };
     let costs = passed.iter().enumerate().map(cost);
     costs.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(most, |(head, _)| head)

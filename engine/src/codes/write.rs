@@ -73,11 +73,11 @@ fn blocks(rows: &[Code], geometry: &Geometry, seed: &Seed, first: usize) -> (Vec
     let (mut heads, mut tails) = (Vec::new(), Vec::new());
     for (number, rows) in (first..).zip(rows.chunks(BLOCK_ROWS)) {
         let mut block = Vec::with_capacity(geometry.head_block);
-        for group in (0..geometry.head_bytes).step_by(4) {
+        for group in (0..2 * geometry.head_bytes).step_by(8) {
             for row in 0..BLOCK_ROWS {
                 let head = rows.get(row).map(|code| code.head.as_slice()).unwrap_or_default();
-                let element = |at: usize| head.get(group + at).map_or(0, |code| *code);
-                block.extend([0, 1, 2, 3].map(|at| element(at).cast_unsigned() ^ 0x80));
+                let half = |at: usize| head.get(group + at).map_or(0, |code| code >> 4);
+                block.extend([0, 1, 2, 3].map(|at| half(at) | half(at + 4) << 4));
             }
         }
         put_values(&mut block, rows, |code| code.scale);
@@ -89,17 +89,31 @@ fn blocks(rows: &[Code], geometry: &Geometry, seed: &Seed, first: usize) -> (Vec
 
         for row in 0..BLOCK_ROWS {
             let start = block.len();
-            for word in rows.get(row).map(|code| code.signs.as_slice()).unwrap_or_default() {
-                block.extend_from_slice(&word.to_le_bytes());
+            if let Some(code) = rows.get(row) {
+                put_tail(&mut block, code, geometry);
             }
-            block.resize(start + geometry.sign_bytes, 0);
+            block.resize(start + geometry.tail_row, 0);
         }
-        put_values(&mut block, rows, |code| code.sign_scale);
-        put_values(&mut block, rows, |code| code.sign_error);
         finish_block(&mut block, geometry.tail_block, seed, geometry.tail_offset(number));
         tails.append(&mut block);
     }
     (heads, tails)
+}
+
+/// A row of a tail block.
+fn put_tail(block: &mut Vec<u8>, code: &Code, geometry: &Geometry) {
+    let start = block.len();
+    for word in &code.signs {
+        block.extend_from_slice(&word.to_le_bytes());
+    }
+    block.resize(start + geometry.sign_bytes, 0);
+    let half = |at: usize| code.head.get(at).map_or(0, |code| code & 15);
+    block.extend((0..geometry.head_bytes).map(|at| half(at) | half(at + geometry.head_bytes) << 4));
+    // What the head block has too is repeated, so that a row's bound is sharpened from one place.
+    let Code { scale, head_error, tail_norm, fine_error, sign_scale, sign_error, .. } = *code;
+    for value in [scale, head_error, tail_norm, fine_error, sign_scale, sign_error] {
+        block.extend_from_slice(&value.to_le_bytes());
+    }
 }
 
 /// One value for each row of a block; zero for rows that there are not.

@@ -20,13 +20,12 @@ mod query;
 mod refused;
 pub(crate) mod signs;
 mod slack;
+pub(crate) mod wide;
 
 #[cfg(test)]
 mod bound_tests;
 #[cfg(test)]
 mod canonical_tests;
-#[cfg(test)]
-mod head_tests;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]

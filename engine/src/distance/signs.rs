@@ -78,9 +78,9 @@ fn counts(planes: &[[u64; PLANES]], bits: &[u64]) -> ([u64; PLANES], u64) {
     let (mut counts, mut set) = ([0u64; PLANES], 0u64);
     for (planes, &word) in planes.iter().zip(bits) {
         for (count, plane) in counts.iter_mut().zip(planes) {
-            *count += u64::from((plane & word).count_ones());
+            *count = count.wrapping_add(u64::from((plane & word).count_ones()));
         }
-        set += u64::from(word.count_ones());
+        set = set.wrapping_add(u64::from(word.count_ones()));
     }
     (counts, set)
 }

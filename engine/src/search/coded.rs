@@ -3,10 +3,11 @@
 //!
 //! Level 1 comes before any row is read, and keeps a bound a row in memory. Then the rows with the best estimates are
 //! scored, so that the threshold is tight from the start, across all segments and collections. Then each bound is held
-//! against it; what reaches it is bounded again by its signs, and what reaches it still is scored. Where too many rows
-//! reach it, codes are no help, and the rows are read in order instead.
+//! against it; what reaches it is bounded again by its tail, and what reaches it still is scored. A query that tails
+//! turn out not to help goes from level 1 to the rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
@@ -26,8 +27,10 @@ const TASK_BLOCKS: usize = 64;
 const BOUNDS: usize = 16 << 20;
 /// Rows that are scored for the threshold beyond as many as are asked for.
 const SEEDS: usize = 32;
-/// Where more than one in this many rows pass level 1, the rest of the codes is not worth reading.
-const GIVE_UP: usize = 4;
+/// Tails that are looked at before it is judged what they are worth to a query.
+const TRIED: u64 = 512;
+/// Tails are not looked at any more when they rule out less than one row in this many.
+const WORTH: u64 = 16;
 /// Codes are not used to find more than one in this many rows.
 const FEW: u64 = 8;
 /// How many more rows an approximate search estimates by their signs than it scores.
@@ -60,8 +63,28 @@ struct Passed {
 #[derive(Debug, Clone, Copy)]
 struct Seed {
     rank: f64,
+    estimate: f32,
     part: usize,
     row: u32,
+}
+
+/// What the tails of a query were worth so far.
+#[derive(Debug, Default)]
+struct Tails {
+    looked_at: AtomicU64,
+    ruled_out: AtomicU64,
+}
+
+impl Tails {
+    fn are_worth_it(&self) -> bool {
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        looked_at < TRIED || self.ruled_out.load(Ordering::Relaxed) * WORTH >= looked_at
+    }
+
+    fn note(&self, looked_at: usize, left: usize) {
+        self.looked_at.fetch_add(looked_at as u64, Ordering::Relaxed);
+        self.ruled_out.fetch_add(looked_at.saturating_sub(left) as u64, Ordering::Relaxed);
+    }
 }
 
 impl<'v> Coded<'v> {
@@ -179,10 +202,11 @@ impl<'v> Coded<'v> {
             if matches!(search.mode, Mode::Approximate { .. }) {
                 continue;
             }
+            let tails = Tails::default();
             passed.par_iter().try_for_each(|passed| {
                 let seeded: Vec<u32> =
                     seeds.iter().filter(|seed| seed.part == passed.part).map(|seed| seed.row).collect();
-                self.refine(passed, (at, number), query, top, &seeded, counts)
+                self.refine(passed, (at, number), query, top, (&seeded, &tails), counts)
             })?;
         }
         Ok(())
@@ -263,7 +287,7 @@ impl<'v> Coded<'v> {
                 continue;
             };
             for &(estimate, row) in passed.seeds.get(at).into_iter().flatten() {
-                seeds.push(Seed { rank: query.rank(estimate), part: passed.part, row });
+                seeds.push(Seed { rank: query.rank(estimate), estimate, part: passed.part, row });
             }
         }
         best(&mut seeds, wanted);
@@ -277,13 +301,12 @@ impl<'v> Coded<'v> {
         seeds
     }
 
-    /// The rank of a row by its head and its signs.
+    /// The rank of a row by its head and its tail.
     fn estimate(&self, seed: &Seed, number: usize) -> Option<f64> {
         let part = self.parts.get(seed.part)?;
         let query = self.queries.get(part.basis)?.get(number)?;
         let (block, row) = (seed.row as usize / BLOCK_ROWS, seed.row as usize % BLOCK_ROWS);
-        let estimate = *query.bounds(&part.codes.heads(block)?).estimate.get(row)?;
-        Some(query.rank(query.estimate(estimate, part.codes.signs(block, row)?)))
+        Some(query.rank(query.estimate(seed.estimate, &part.codes.tail(block, row)?)))
     }
 
     /// Holds bounds against the threshold, sharpens those that reach it, and scores the rows that reach it still.
@@ -293,7 +316,7 @@ impl<'v> Coded<'v> {
         (at, number): (usize, usize),
         query: &Query,
         top: &Top<'v>,
-        seeded: &[u32],
+        (seeded, tails): (&[u32], &Tails),
         counts: &Counts,
     ) -> Result<()> {
         let Some(part) = self.parts.get(passed.part) else { return Ok(()) };
@@ -316,20 +339,18 @@ impl<'v> Coded<'v> {
             );
         }
         counts.add(&counts.passed_heads, rows.len() as u64);
-        if rows.len() <= bounds.len() / GIVE_UP {
+        if tails.are_worth_it() {
             let threshold = f64::from(threshold);
-            counts.add(&counts.bytes_read, rows.len() as u64 * part.codes.bytes().1);
+            let looked_at = rows.len();
+            counts.add(&counts.bytes_read, looked_at as u64 * part.codes.bytes().1);
             rows.retain(|&(row, most)| {
                 let (block, lane) = (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
-                let tail = part.codes.heads(block).and_then(|heads| heads.tail_norm.get(lane).copied());
-                match (tail, part.codes.signs(block, lane)) {
-                    (Some(tail), Some(signs)) => {
-                        let sharper = coded.sharpen(most, tail, signs);
-                        sharper >= threshold || sharper.is_nan()
-                    }
-                    _ => true,
-                }
+                part.codes.tail(block, lane).is_none_or(|tail| {
+                    let sharper = coded.sharpen(most, &tail);
+                    sharper >= threshold || sharper.is_nan()
+                })
             });
+            tails.note(looked_at, rows.len());
         }
         counts.add(&counts.passed_signs, rows.len() as u64);
         let rows: Vec<u32> = rows.into_iter().map(|(row, _)| row).collect();

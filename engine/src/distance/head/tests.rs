@@ -1,7 +1,7 @@
 //! Every instruction set gives the bits of the portable code; what this processor lacks is said to be skipped.
 
-use super::head::{BLOCK_ROWS, Factors, HeadBlock, HeadKernel, HeadQuery, Kind, QUERY_MOST};
-use super::inputs::Random;
+use super::super::inputs::Random;
+use super::{BLOCK_ROWS, Factors, HeadBlock, HeadKernel, HeadQuery, Kind, QUERY_MOST, fine};
 
 fn lanes(random: &mut Random, scale: f32) -> [f32; BLOCK_ROWS] {
     std::array::from_fn(|_| random.signed() * scale)
@@ -20,12 +20,12 @@ fn every_instruction_set_gives_the_bounds_of_the_portable_one() {
         for head in [1usize, 3, 4, 5, 16, 60, 64, 192, 256, 384, 1024] {
             for round in 0..20 {
                 let extreme = round % 4;
-                let bytes = head.next_multiple_of(4) * BLOCK_ROWS;
+                let bytes = head.next_multiple_of(8) / 2 * BLOCK_ROWS;
                 let codes: Vec<u8> = (0..bytes)
                     .map(|_| match extreme {
                         0 => 255,
-                        1 => 1,
-                        _ => (random.signed() * 127.0) as i8 as u8 ^ 0x80,
+                        1 => 15,
+                        _ => (random.signed() * 127.0) as i8 as u8,
                     })
                     .collect();
                 let elements: Vec<i16> = (0..head)
@@ -46,11 +46,23 @@ fn every_instruction_set_gives_the_bounds_of_the_portable_one() {
 
                 // The portable sums against the plainest definition.
                 for row in 0..BLOCK_ROWS {
-                    let code = |i: usize| i64::from(codes[(i / 4 * BLOCK_ROWS + row) * 4 + i % 4]) - 128;
+                    let code = |i: usize| {
+                        let byte = codes[(i / 8 * BLOCK_ROWS + row) * 4 + i % 4];
+                        2 * i64::from(byte >> (i % 8 / 4 * 4) & 15) - 15
+                    };
                     let sum: i64 = (0..head).map(|i| code(i) * i64::from(elements[i])).sum();
                     let estimate = (scale[row] * factors.scale) * sum as f32 + offset[row] * factors.offset;
                     assert_eq!(expected.estimate[row].to_bits(), estimate.to_bits());
                 }
+                let one = &codes[..bytes / BLOCK_ROWS];
+                let code = |i: usize| {
+                    let byte = one[i % one.len()];
+                    2 * i64::from(byte >> (i / one.len() * 4) & 15) - 15
+                };
+                let sum: i64 = (0..head).map(|i| code(i) * i64::from(elements[i])).sum();
+                assert_eq!(i64::from(query.fine(one)), sum, "{head} fine elements");
+                let [lower, upper] = &query.fine;
+                assert_eq!(query.centred(fine::sum(one, lower, upper)), query.fine(one), "portable");
             }
         }
     }
