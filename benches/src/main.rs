@@ -1,11 +1,14 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [open] [backup] [--rows N] [--dir DIR]`.
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [shapes] [peers] [open] [backup] [--rows N] [--dir DIR]
+//! [--python PYTHON] [--peers NAMES]`.
 
 mod backup;
 mod codes;
 mod ingest;
 mod open;
+mod peers;
 mod search;
+mod shapes;
 
 use std::path::PathBuf;
 
@@ -14,9 +17,12 @@ use siltstone_benches::data::Source;
 fn main() {
     let mut args = std::env::args().skip(1);
     let (mut parts, mut rows, mut dir) = (Vec::new(), 100_000, PathBuf::from("target/bench"));
+    let (mut python, mut peers) = (None, None);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--rows" => rows = args.next().and_then(|n| n.parse().ok()).expect("--rows N"),
+            "--python" => python = args.next(),
+            "--peers" => peers = args.next(),
             "--dir" => dir = args.next().expect("--dir DIR").into(),
             // What `open` starts as a process of its own, to measure the memory of nothing but opening.
             "open-once" => return open::once(&args.collect::<Vec<_>>()),
@@ -40,6 +46,13 @@ fn main() {
     }
     if wanted("codes") {
         codes::table(&source, dir.path(), rows);
+    }
+    if wanted("shapes") {
+        shapes::table(&source, dir.path(), rows);
+    }
+    if wanted("peers") {
+        let others = peers::Others::find(python, peers);
+        peers::table(&source, dir.path(), rows, others.as_ref());
     }
     if wanted("backup") {
         backup::table(&source, dir.path(), rows.min(source.real_rows()));
