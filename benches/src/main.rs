@@ -1,9 +1,10 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [shapes] [peers] [open] [backup] [--rows N] [--dir DIR]
-//! [--python PYTHON] [--peers NAMES]`.
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [shapes] [peers] [open] [backup] [--rows N]
+//! [--dir DIR] [--python PYTHON] [--peers NAMES]`.
 
 mod backup;
 mod codes;
+mod filters;
 mod ingest;
 mod open;
 mod peers;
@@ -46,6 +47,9 @@ fn main() {
     }
     if wanted("codes") {
         codes::table(&source, dir.path(), rows);
+    }
+    if wanted("filters") {
+        filters::table(&source, dir.path(), rows);
     }
     if wanted("shapes") {
         shapes::table(&source, dir.path(), rows);

@@ -1,12 +1,10 @@
-//! The same rows in different shapes, and the same search in different circumstances: each beside one sealed collection
-//! searched on one thread, in one run.
+//! The same rows in different shapes: each beside one sealed collection searched on one thread, in one run.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use siltstone::{Answer, Filter, OnDamage, Record, Scope, Search, Store};
-use siltstone_benches::data::{Source, identity};
+use siltstone::{Answer, OnDamage, Scope, Search, Store};
+use siltstone_benches::data::{Source, identity, record, text};
 use siltstone_benches::stats::{ms, percentile};
 
 const QUERIES: usize = 100;
@@ -18,7 +16,7 @@ const SEGMENTS: usize = 10;
 type Searcher<'a> = Box<dyn Fn(&[f32]) -> Answer + 'a>;
 
 pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
-    println!("## Shapes and circumstances\n");
+    println!("## Shapes\n");
     println!("{rows} rows, top 10, {QUERIES} queries in turns; everything in the page cache.\n");
     let one = filled(source, &dir.join("one"), vec![("all".to_owned(), vec![rows])]);
     let share = rows / SEGMENTS;
@@ -32,16 +30,7 @@ pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
     let view = |store: &Store| store.view(&Scope::All, OnDamage::Fail).expect("views");
     let (one, segments, many) = (view(&one), view(&segments), view(&many));
     let plain = Search::new(10);
-    let filtered =
-        |modulus: u32| Search::new(10).filter(Filter::parse(&format!("of_{modulus} = 0")).expect("a filter"));
-    let shares: BTreeMap<&str, Search> = [
-        ("filter that half of the rows match", filtered(2)),
-        ("filter that 10 % match", filtered(10)),
-        ("filter that 1 % match", filtered(100)),
-        ("filter that 0.1 % match", filtered(1000)),
-    ]
-    .into();
-    let mut cases: Vec<(&str, Searcher<'_>)> = vec![
+    let cases: Vec<(&str, Searcher<'_>)> = vec![
         (
             "one collection, one thread",
             Box::new(|q| single.install(|| one.search(q, &plain)).expect("an answer")),
@@ -50,9 +39,6 @@ pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
         ("ten segments", Box::new(|q| single.install(|| segments.search(q, &plain)).expect("an answer"))),
         ("341 collections", Box::new(|q| single.install(|| many.search(q, &plain)).expect("an answer"))),
     ];
-    for (name, search) in &shares {
-        cases.push((name, Box::new(|q| single.install(|| one.search(q, search)).expect("an answer"))));
-    }
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); cases.len()];
     for round in 0..=QUERIES {
         let query = &source.queries()[round % source.queries().len()];
@@ -95,20 +81,16 @@ fn frameworks(rows: usize) -> Vec<(String, Vec<usize>)> {
 /// A store with these collections, each with segments of these sizes, all with codes.
 fn filled(source: &Source, path: &Path, collections: Vec<(String, Vec<usize>)>) -> Store {
     let store = Store::create(path).expect("a store");
+    let texts: Vec<String> = (0..64).map(text).collect();
     let mut row = 0;
     for (name, segments) in collections {
         let collection = store.create_collection(&name, identity()).expect("a collection");
         let mut writer = collection.writer().expect("a writer");
         for size in segments {
             for _ in 0..size {
-                let metadata: BTreeMap<String, usize> =
-                    [2, 10, 100, 1000].map(|modulus| (format!("of_{modulus}"), row % modulus)).into();
-                let metadata = serde_json::to_value(metadata).expect("an object");
                 let key = format!("page-{row:07}");
                 let vector = source.row(row);
-                let record =
-                    Record::new(&key, &vector).metadata(metadata.as_object().cloned().unwrap_or_default());
-                writer.upsert(record).expect("a row");
+                writer.upsert(record(&key, &vector, &texts[row % texts.len()])).expect("a row");
                 row += 1;
                 if row % 1000 == 0 {
                     writer.commit().expect("a commit");

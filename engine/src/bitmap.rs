@@ -81,6 +81,44 @@ impl Bitmap {
         (before..bits).for_each(|bit| self.insert(bit));
     }
 
+    /// Whether no bit is set.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.words.iter().all(|word| *word == 0)
+    }
+
+    /// In how many groups of thirty-two bits, as [`thirty_two`](Self::thirty_two) gives them, some bit is set.
+    pub(crate) fn groups(&self) -> u64 {
+        let groups = |word: &u64| u64::from(*word as u32 != 0) + u64::from(*word >> 32 != 0);
+        self.words.iter().map(groups).sum()
+    }
+
+    /// Clears what `other`, a set of the same size, has not.
+    pub(crate) fn intersect(&mut self, other: &Self) {
+        self.combine(other, |word, other| word & other);
+    }
+
+    /// Sets what `other`, a set of the same size, has.
+    pub(crate) fn unite(&mut self, other: &Self) {
+        self.combine(other, |word, other| word | other);
+    }
+
+    /// Clears what `other`, a set of the same size, has.
+    pub(crate) fn subtract(&mut self, other: &Self) {
+        self.combine(other, |word, other| word & !other);
+    }
+
+    fn combine(&mut self, other: &Self, with: impl Fn(u64, u64) -> u64) {
+        let words = Arc::make_mut(&mut self.words);
+        words.iter_mut().zip(&*other.words).for_each(|(word, other)| *word = with(*word, *other));
+    }
+
+    /// What is not set.
+    pub(crate) fn inverse(&self) -> Self {
+        let mut inverse = Self::full(self.bits);
+        inverse.subtract(self);
+        inverse
+    }
+
     /// How many bits are set.
     pub(crate) fn count(&self) -> u64 {
         self.words.iter().map(|word| u64::from(word.count_ones())).sum()
@@ -123,6 +161,25 @@ mod tests {
             );
             assert_eq!(map.iter(5, 9).collect::<Vec<_>>(), (5..9).collect::<Vec<_>>());
             assert_eq!(Bitmap::empty(bits).count(), 0);
+            assert!(Bitmap::empty(bits).is_empty());
+            assert_eq!(Bitmap::empty(bits).inverse(), Bitmap::full(bits));
+            let (mut odd, mut low) = (Bitmap::empty(bits), Bitmap::empty(bits));
+            (1..bits).step_by(2).for_each(|bit| odd.insert(bit));
+            low.insert_range(0, 70);
+            let listed = |map: &Bitmap| map.iter(0, u32::MAX).collect::<Vec<_>>();
+            for (act, holds) in [
+                (
+                    Bitmap::intersect as fn(&mut Bitmap, &Bitmap),
+                    (|b| b % 2 == 1 && b < 70) as fn(u32) -> bool,
+                ),
+                (Bitmap::unite, |b| b % 2 == 1 || b < 70),
+                (Bitmap::subtract, |b| b % 2 == 1 && b >= 70),
+            ] {
+                let mut both = odd.clone();
+                act(&mut both, &low);
+                assert_eq!(listed(&both), (0..bits).filter(|bit| holds(*bit)).collect::<Vec<_>>());
+            }
+            assert_eq!(low.groups(), u64::from(bits.min(70).div_ceil(32)));
         }
     }
 }

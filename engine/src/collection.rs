@@ -10,8 +10,10 @@ use siltstone_format::names::LOCK_FILE;
 use siltstone_format::{Digest, Id};
 
 use crate::append::{Writer, WriterOptions};
+use crate::attributes::Attributes;
 use crate::codes::{Bases, Codes};
 use crate::compact::{self, CompactOptions, CompactPlan, CompactReport, Space};
+use crate::derived::Known;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -38,7 +40,8 @@ pub(crate) struct Shared {
     cache: Mutex<HashMap<u64, Arc<Segment>>>,
     pub(crate) open_file: Mutex<Option<OpenFile>>,
     pub(crate) bases: Arc<Bases>,
-    codes: Mutex<HashMap<Digest, Option<Arc<Codes>>>>,
+    codes: Known<Codes>,
+    attributes: Known<Attributes>,
 }
 
 impl Shared {
@@ -53,7 +56,8 @@ impl Shared {
             cache: Mutex::default(),
             open_file: Mutex::default(),
             bases: Arc::default(),
-            codes: Mutex::default(),
+            codes: Known::default(),
+            attributes: Known::default(),
         }
     }
 
@@ -71,35 +75,45 @@ impl Shared {
     /// The search codes of a sealed segment, if it has good ones. Looks for a file once; see [`Shared::look_again`].
     pub(crate) fn codes(&self, segment: &Segment) -> Option<Arc<Codes>> {
         let digest = segment.digest?;
-        let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
-        let opened = known.entry(digest).or_insert_with(|| {
-            let disk = &*self.environment.disk;
-            let opened = Codes::open(disk, &self.root, &self.bases, &segment.place, (digest, segment.rows));
-            match opened {
-                Ok(codes) => Some(Arc::new(codes)),
-                Err(error) => {
-                    if !error.is_missing_file() {
-                        let (path, reason) = (segment.place.codes_path(), error.to_string());
-                        self.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
-                    }
-                    None
-                }
-            }
-        });
-        opened.clone()
+        self.codes.get(digest, || {
+            let (disk, of) = (&*self.environment.disk, (digest, segment.rows));
+            let opened = Codes::open(disk, &self.root, &self.bases, &segment.place, of);
+            self.usable(segment.place.codes_path(), opened)
+        })
     }
 
-    /// Forgets which segments had no codes, and the codes of those that a manifest no longer lists; without a manifest,
-    /// everything that is known about codes.
+    /// The attribute index of a sealed segment, if it has a good one. Looks for a file once; see [`Shared::look_again`].
+    pub(crate) fn attributes(&self, segment: &Segment) -> Option<Arc<Attributes>> {
+        let digest = segment.digest?;
+        self.attributes.get(digest, || {
+            let opened = Attributes::open(&*self.environment.disk, &segment.place, (digest, segment.rows));
+            self.usable(segment.place.attributes_path(), opened)
+        })
+    }
+
+    /// A derived file, or nothing and a word about it unless there simply is none.
+    fn usable<T>(&self, path: PathBuf, opened: Result<T>) -> Option<T> {
+        opened
+            .inspect_err(|error| {
+                if !error.is_missing_file() {
+                    let reason = error.to_string();
+                    self.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
+                }
+            })
+            .ok()
+    }
+
+    /// Forgets which segments had no derived files, and those of segments that a manifest no longer lists; without a
+    /// manifest, everything that is known about derived files.
     pub(crate) fn look_again(&self, manifest: Option<&Manifest>) {
-        let mut known = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
         let listed = |digest: &Digest| {
             let mut entries = manifest.iter().flat_map(|manifest| &manifest.segments);
             entries.any(
                 |entry| matches!(&entry.state, SegmentState::Sealed { digest: found, .. } if found == digest),
             )
         };
-        known.retain(|digest, codes| codes.is_some() && listed(digest));
+        self.codes.keep(listed);
+        self.attributes.keep(listed);
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Segment>>> {

@@ -1,15 +1,17 @@
-//! Encoding: search codes for the sealed segments of a store, and the basis that they are made with.
+//! Encoding: search codes and attribute indexes for the sealed segments of a store, and the basis that codes are made with.
 //!
 //! Everything made here is derived. It is made under the locks that writing takes, so that two processes do not do the
 //! same work, and published by rename; dying at any step leaves files that are whole, or that the next writer sweeps.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use siltstone_format::identity::EmbeddingIdentity;
 use siltstone_format::names::{LOCK_FILE, basis_file};
 
 use crate::append::{Writer, WriterOptions};
+use crate::attributes;
 use crate::codes::{self, Bases, Basis};
 use crate::collection::{Collection, Shared};
 use crate::disk::durable;
@@ -37,7 +39,7 @@ pub struct Encoded {
     pub trained: u64,
     /// Open segments that were sealed.
     pub sealed: u64,
-    /// Segments that got a code file.
+    /// Segments that got a code file, an attribute index or both.
     pub segments: u64,
     /// Rows of those segments.
     pub rows: u64,
@@ -47,7 +49,7 @@ pub struct Encoded {
 
 impl Store {
     /// Makes search codes for everything that has none: for each vector space with at least [`LEAST_ROWS`] rows a basis,
-    /// learnt from a sample of all of its collections, then a code file for each sealed segment. Open segments with
+    /// learnt from a sample of all of its collections, then a code file and an attribute index for each sealed segment. Open segments with
     /// at least 64 rows, and more than an eighth of the rows before them, are sealed first. Answers stay the same, and
     /// come sooner. Hidden collections are left out.
     ///
@@ -167,11 +169,44 @@ fn sample(views: &[View], rows: u64, wanted: u64) -> Vec<(&[f32], f64)> {
     sample
 }
 
-/// Whether the codes of a segment are good to the last block and made with this basis.
-fn is_encoded(shared: &Shared, segment: &Segment, basis: &Basis) -> bool {
-    shared
-        .codes(segment)
-        .is_some_and(|codes| codes.basis().digest() == basis.digest() && codes.check().is_empty())
+/// Which derived files of a segment are missing, damaged in some block, or made with another basis.
+struct Missing {
+    codes: bool,
+    attributes: bool,
+}
+
+impl Missing {
+    fn of(shared: &Shared, segment: &Segment, basis: &Basis) -> Self {
+        let codes = shared.codes(segment);
+        let codes =
+            codes.filter(|codes| codes.basis().digest() == basis.digest() && codes.check().is_empty());
+        let attributes = shared.attributes(segment).filter(|index| index.check().is_empty());
+        Self { codes: codes.is_none(), attributes: attributes.is_none() }
+    }
+
+    fn any(&self) -> bool {
+        self.codes || self.attributes
+    }
+
+    /// Makes them. Metadata that is damaged has no index, and its searches meet the damage as they always did.
+    fn make(&self, shared: &Shared, segment: &Segment, basis: &Basis) -> Result<()> {
+        let disk = &*shared.environment.disk;
+        if self.codes {
+            codes::write(segment, disk, basis)?;
+        }
+        match self.attributes.then(|| attributes::write(segment, disk)) {
+            Some(Err(error)) if error.is_damage() => {
+                unusable(shared, segment.place.attributes_path(), &error);
+                Ok(())
+            }
+            written => written.unwrap_or(Ok(())),
+        }
+    }
+}
+
+fn unusable(shared: &Shared, path: PathBuf, error: &Error) {
+    let reason = error.to_string();
+    shared.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
 }
 
 fn encode_collection(shared: &Arc<Shared>, basis: &Basis, may_seal: bool, done: &mut Encoded) -> Result<()> {
@@ -182,19 +217,19 @@ fn encode_collection(shared: &Arc<Shared>, basis: &Basis, may_seal: bool, done: 
     let rows_of =
         |parts: &[&crate::view::Part]| -> u64 { parts.iter().map(|part| u64::from(part.segment.rows)).sum() };
     let seal = may_seal && rows_of(&open) >= SEAL_ROWS && rows_of(&open) * SEAL_SHARE > rows_of(&sealed);
-    if !seal && sealed.iter().all(|part| is_encoded(shared, &part.segment, basis)) {
+    if !seal && !sealed.iter().any(|part| Missing::of(shared, &part.segment, basis).any()) {
         return Ok(());
     }
     let mut writer = Writer::open(shared, WriterOptions::default())?;
     if seal && writer.seal()? {
         done.sealed += 1;
     }
-    let disk = &*shared.environment.disk;
     for segment in writer.sealed_segments().filter(|segment| segment.digest.is_some()) {
         // A segment that was just sealed has its codes already; they are part of what this did.
         let is_new = !sealed.iter().any(|part| part.segment.digest == segment.digest);
-        if !is_encoded(shared, segment, basis) {
-            codes::write(segment, disk, basis)?;
+        let missing = Missing::of(shared, segment, basis);
+        if missing.any() {
+            missing.make(shared, segment, basis)?;
         } else if !is_new {
             continue;
         }
@@ -205,14 +240,14 @@ fn encode_collection(shared: &Arc<Shared>, basis: &Basis, may_seal: bool, done: 
     Ok(())
 }
 
-/// Gives a segment that was just sealed its codes, when the store has a basis for it. Derived: a disk that refuses is an
-/// event, and the next encoding makes them.
+/// Gives a segment that was just sealed its codes and its attribute index, when the store has a basis for it. Derived: a
+/// disk that refuses is an event, and the next encoding makes them.
 pub(crate) fn at_seal(shared: &Shared, segment: &Segment) {
     let disk = &*shared.environment.disk;
+    let missing = Missing { codes: true, attributes: true };
     let basis = shared.bases.newest(disk, &shared.root, &shared.identity);
-    let written = basis.and_then(|basis| basis.map_or(Ok(()), |basis| codes::write(segment, disk, &basis)));
-    if let Err(error) = written {
-        let (path, reason) = (segment.place.codes_path(), error.to_string());
-        shared.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
+    let made = basis.and_then(|basis| basis.map_or(Ok(()), |basis| missing.make(shared, segment, &basis)));
+    if let Err(error) = made {
+        unusable(shared, segment.place.codes_path(), &error);
     }
 }

@@ -55,12 +55,14 @@ compile_error!(
 );
 
 mod append;
+mod attributes;
 pub mod backup;
 mod bitmap;
 mod catalogue;
 mod codes;
 mod collection;
 mod compact;
+mod derived;
 pub mod disk;
 pub mod distance;
 mod encode;

@@ -28,9 +28,12 @@ pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()>
     let disk = &*environment.disk;
     let entries = disk.list(directory).map_err(Error::io("list", directory))?;
     let numbers = entries.iter().filter_map(|entry| match FileKind::of(&entry.name) {
-        Some(FileKind::Segment(number) | FileKind::KeyIndex(number) | FileKind::Codes(number)) => {
-            Some(number)
-        }
+        Some(
+            FileKind::Segment(number)
+            | FileKind::KeyIndex(number)
+            | FileKind::Codes(number)
+            | FileKind::Attributes(number),
+        ) => Some(number),
         _ => None,
     });
     let there: BTreeSet<u64> = numbers.collect();
@@ -49,7 +52,9 @@ pub(crate) fn collection(shared: &Shared, manifest: &mut Manifest) -> Result<()>
             Some(FileKind::Snapshot(file)) => {
                 !manifest.snapshots.iter().any(|snapshot| snapshot.file == file)
             }
-            Some(FileKind::KeyIndex(number) | FileKind::Codes(number)) => !owned(number),
+            Some(FileKind::KeyIndex(number) | FileKind::Codes(number) | FileKind::Attributes(number)) => {
+                !owned(number)
+            }
             Some(FileKind::Segment(number)) if !owned(number) => {
                 manifest.retired.contains(&number) || has_no_rows_of_its_own(shared, manifest, number)?
             }
@@ -122,7 +127,8 @@ pub(crate) fn retired(shared: &Shared, manifest: &Manifest) -> Result<Vec<u64>> 
     removed.retain(|number| !held.contains_key(number));
     for &number in &removed {
         // What is derived first: the next sweep finds a segment by itself, too.
-        for kind in [FileKind::Codes(number), FileKind::KeyIndex(number), FileKind::Segment(number)] {
+        for kind in [FileKind::Codes, FileKind::Attributes, FileKind::KeyIndex, FileKind::Segment] {
+            let kind = kind(number);
             let path = shared.directory.join(kind.file_name());
             match shared.environment.disk.remove(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -103,6 +103,17 @@ structures! {
         head: u32, "Directions of the basis: elements of a head.";
     }
 
+    /// First block of an attribute index file.
+    AttributeHeader = "attribute header", 4096 bytes, magic b"SILTATT1" {
+        collection: Id, "Random identity of the collection.";
+        segment: u64, "The segment that it was made from.";
+        segment_digest: Digest, "The digest of that segment.";
+        rows: u64, "Number of rows; as many as the segment has.";
+        content_bytes: u64, "Length of the content in bytes.";
+        fields: u32, "Number of attribute field entries, with which the content begins.";
+        complete: u32, "1 when every field of the segment's metadata has an entry, else 0.";
+    }
+
     /// First 256 bytes of a basis file.
     BasisHeader = "basis header", 256 bytes, magic b"SILTBAS1" {
         space: Digest, "Digest of the vector space: of the identity's JSON with an empty chunker.";
@@ -156,6 +167,28 @@ entries! {
         hash: u64, "First eight bytes of the BLAKE3 of the key, little-endian.";
         row: u32, "Index of the row in its segment.";
     }
+
+    /// A field of metadata. Sorted by name.
+    AttributeField = "attribute field entry", 52 bytes {
+        name: u64, "Place of its name.";
+        values: u64, "Place of its attribute value entries.";
+        present: u64, "Place of the set of rows that have the field.";
+        arrays: u64, "Place of the set of rows in which it is an array.";
+        name_bytes: u32, "Length of the name in bytes.";
+        count: u32, "Number of attribute value entries.";
+        present_runs: u32, "Number of runs of the first set, or 2^32 - 1.";
+        arrays_runs: u32, "Number of runs of the second set, or 2^32 - 1.";
+        listed: u32, "1 when all values have entries; 0 when none has, because they are too many or too long.";
+    }
+
+    /// A value of a field. Sorted by value.
+    AttributeValue = "attribute value entry", 28 bytes {
+        value: u64, "The number, or the place of the text.";
+        rows: u64, "Place of the set of rows that have it, alone or as an element of an array.";
+        value_bytes: u32, "Length of the text in bytes; 0 for other kinds.";
+        kind: u32, "1 null, 2 false, 3 true, 4 and 5 whole number, 6 other number, 7 text.";
+        runs: u32, "Number of runs of the set, or 2^32 - 1.";
+    }
 }
 
 /// Every layout, in the order of `SPEC.md`.
@@ -173,6 +206,9 @@ pub fn all() -> Vec<Layout> {
         WitnessSlot::layout(),
         KeyIndexHeader::layout(),
         KeyIndexEntry::layout(),
+        AttributeHeader::layout(),
+        AttributeField::layout(),
+        AttributeValue::layout(),
         CodeHeader::layout(),
         BasisHeader::layout(),
     ]

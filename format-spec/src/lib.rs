@@ -18,6 +18,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod attributes;
 pub mod backup;
 pub mod basis;
 pub mod catalogue;

@@ -80,6 +80,14 @@ limits! {
     pub const WITNESS_BYTES: u64 = 1024;
     /// Length of a block of a key index: 341 entries and a CRC.
     pub const KEY_INDEX_BLOCK_BYTES: usize = 4096;
+    /// Length of a block of an attribute index: 4092 bytes of content and a CRC.
+    pub const ATTRIBUTE_BLOCK_BYTES: usize = 4096;
+    /// Most fields that an attribute index lists.
+    pub const MAX_ATTRIBUTE_FIELDS: u32 = 4096;
+    /// Longest name of a field, and longest text, that an attribute index lists, in bytes.
+    pub const MAX_ATTRIBUTE_TEXT_BYTES: usize = 1024;
+    /// Longest content of an attribute index, in bytes.
+    pub const MAX_ATTRIBUTE_BYTES: u64 = 1 << 40;
     /// Rows of a block of a code file.
     pub const CODE_BLOCK_ROWS: usize = 32;
     /// Most directions of a basis.

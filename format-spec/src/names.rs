@@ -42,6 +42,8 @@ pub enum FileKind {
     KeyIndex(u64),
     /// The search codes of a segment, with its number. Derived.
     Codes(u64),
+    /// The attribute index of a segment, with its number. Derived.
+    Attributes(u64),
     /// A manifest, with its generation.
     Manifest(u64),
     /// A snapshot, with the generation that first named it.
@@ -79,6 +81,7 @@ impl FileKind {
             ("segment", "seg") => Some(Self::Segment(number)),
             ("segment", "keys") => Some(Self::KeyIndex(number)),
             ("segment", "codes") => Some(Self::Codes(number)),
+            ("segment", "attributes") => Some(Self::Attributes(number)),
             ("manifest", "json") => Some(Self::Manifest(number)),
             ("snapshot", "json") => Some(Self::Snapshot(number)),
             _ => None,
@@ -91,6 +94,7 @@ impl FileKind {
             Self::Segment(n) => format!("segment-{n:08}.seg"),
             Self::KeyIndex(n) => format!("segment-{n:08}.keys"),
             Self::Codes(n) => format!("segment-{n:08}.codes"),
+            Self::Attributes(n) => format!("segment-{n:08}.attributes"),
             Self::Manifest(n) => format!("manifest-{n:08}.json"),
             Self::Snapshot(n) => format!("snapshot-{n:08}.json"),
             Self::Witness => WITNESS_FILE.to_owned(),
@@ -154,6 +158,7 @@ mod tests {
             FileKind::Segment(1),
             FileKind::KeyIndex(123_456_789),
             FileKind::Codes(2),
+            FileKind::Attributes(3),
             FileKind::Manifest(7),
             FileKind::Snapshot(7),
             FileKind::Witness,

@@ -7,7 +7,7 @@ use siltstone_format::layout::{
     FooterHeader, FrameHeader, FrameTrailer, KeyIndexHeader, Seal, SegmentHeader, WitnessSlot,
 };
 use siltstone_format::payload::Compression;
-use siltstone_format::{Flaw, Seed, footer, header, key_index, witness};
+use siltstone_format::{Flaw, Seed, attributes, footer, header, key_index, witness};
 use siltstone_format::{catalogue::Catalogue, manifest::Manifest, snapshot::Snapshot};
 use siltstone_fuzz_bodies::samples;
 
@@ -128,6 +128,17 @@ fn key_indexes() {
             flaws
         });
     }
+}
+
+#[test]
+fn attribute_indexes() {
+    let (seed, bytes) = (samples::seed(), samples::attributes());
+    damage("attribute index", &bytes, 0, 1, |bytes| {
+        let mut flaws = flaw(attributes::decode_header(bytes, bytes.len() as u64, &seed));
+        let blocks = (0u64..).zip(bytes.chunks(4096).skip(1));
+        flaws.extend(blocks.flat_map(|(number, block)| flaw(attributes::check_block(block, number, &seed))));
+        flaws
+    });
 }
 
 #[test]

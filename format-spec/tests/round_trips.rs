@@ -1,6 +1,8 @@
 //! Whatever the encoders write, the decoders read back the same.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+use std::collections::BTreeSet;
+
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
@@ -13,7 +15,7 @@ use siltstone_format::limits::MAX_NUMBER;
 use siltstone_format::manifest::{Features, Manifest, SegmentEntry, SegmentState, SnapshotEntry};
 use siltstone_format::names::check_name;
 use siltstone_format::snapshot::{Snapshot, SnapshotSegment};
-use siltstone_format::{Digest, Id, Metric, Seed, footer, key_index, witness};
+use siltstone_format::{Digest, Id, Metric, Seed, attributes, footer, key_index, witness};
 use siltstone_fuzz_bodies::mutate::Random;
 use siltstone_fuzz_bodies::samples;
 
@@ -76,6 +78,9 @@ structures_survive! {
     seals: Seal { footer_bytes, digest }
     witness_slots: WitnessSlot { collection, sequence, segment, commit, end_bytes, chain }
     key_index_headers: KeyIndexHeader { collection, segment, segment_digest, entries }
+    attribute_headers: AttributeHeader {
+        collection, segment, segment_digest, rows, content_bytes, fields, complete
+    }
 }
 
 macro_rules! entries_survive {
@@ -99,6 +104,10 @@ entries_survive! {
     footer_frame_entries: FooterFrame { offset, commit, first_row, rows, kills, last }
     footer_kill_entries: FooterKill { segment, commit, row, reserved }
     key_index_entries: KeyIndexEntry { hash, row }
+    attribute_field_entries: AttributeField {
+        name, values, present, arrays, name_bytes, count, present_runs, arrays_runs, listed
+    }
+    attribute_value_entries: AttributeValue { value, rows, value_bytes, kind, runs }
 }
 
 fn names() -> impl Strategy<Value = String> {
@@ -178,6 +187,32 @@ proptest! {
         let footer = footer::decode(&bytes, &seal, &seed, start).unwrap();
         prop_assert_eq!((footer.header.rows, footer.header.chain), (u64::from(first_row), chain));
         prop_assert_eq!((footer.frames, footer.kills, footer.digest), (frames, kills, digest));
+    }
+
+    #[test]
+    fn sets_of_rows(total in 1u32..70_000, runs in vec((0u32..70_000, 1u32..40), 0..40), single in vec(0u32..70_000, 0..400)) {
+        let mut rows = BTreeSet::new();
+        rows.extend(single.into_iter().filter(|row| *row < total));
+        rows.extend(runs.into_iter().flat_map(|(from, count)| from..from + count).filter(|row| *row < total));
+        let rows: Vec<u32> = rows.into_iter().collect();
+        let header = AttributeHeader {
+            collection: [1; 16], segment: 2, segment_digest: [3; 32], rows: total.into(), content_bytes: 0, fields: 0,
+            complete: 1,
+        };
+        let values = vec![(attributes::Value::Null, rows.as_slice())];
+        let field = attributes::FieldRows { name: "a", present: &rows, arrays: &[], values: Some(values) };
+        let (bytes, seed) = (attributes::encode(header, &[field]), Seed::new(&[1; 16], 2));
+        let header = attributes::decode_header(&bytes, bytes.len() as u64, &seed).unwrap();
+        let index = attributes::Index::new(&header, attributes::Plain { bytes: &bytes, seed: &seed });
+        let attributes::Lookup::Listed(field) = index.field("a") else { panic!("no field") };
+        prop_assert_eq!(index.field("b"), attributes::Lookup::Absent);
+        let entry = index.entry(&field, 0).unwrap();
+        for set in [(field.present, field.present_runs), (entry.rows, entry.runs)] {
+            let mut read = Vec::new();
+            index.runs(set, |from, to| read.extend(from..to)).unwrap();
+            prop_assert_eq!(&read, &rows);
+        }
+        prop_assert_eq!(index.check(), None);
     }
 
     #[test]

@@ -82,6 +82,12 @@ fn numbers_in_the_prose_of_the_specification_are_the_limits() {
         format!("`identity_bytes` must be at most {room}."),
         format!("A block holds up to {entries} entries"),
         format!("ceil(`entries` / {entries}) blocks of {} bytes", limits::KEY_INDEX_BLOCK_BYTES),
+        format!(
+            "ceil(`content_bytes` / {}) blocks of {}\nbytes",
+            siltstone_format::attributes::BLOCK_CONTENT,
+            limits::ATTRIBUTE_BLOCK_BYTES
+        ),
+        format!("a text of it is longer than {} bytes", limits::MAX_ATTRIBUTE_TEXT_BYTES),
         format!("A key is 1 to {} bytes of UTF-8", limits::MAX_KEY_BYTES),
         format!("1 to {} bytes of `A-Z a-z 0-9 _ . -`", limits::MAX_NAME_BYTES),
         format!("at most {} bytes each", limits::MAX_IDENTITY_FIELD_BYTES),

@@ -43,6 +43,15 @@ fn an_update_makes_search_codes_and_explain_shows_what_they_saved() {
     assert!(number("bytes_read") > 0, "{after}");
     assert_eq!(after["hits"], before["hits"]);
 
+    let filtered = [QUERY, &["--filter", "file_path prefix 'guide/page11'"]].concat();
+    let found = work.run(&filtered).expect(0).json();
+    let number = |name: &str| found["explain"][name].as_u64().unwrap();
+    assert_eq!((number("filtered_by_index"), number("filtered_by_metadata")), (1200, 0), "{found}");
+    assert_eq!(found["rows_scanned"], 111, "{found}");
+    let plain: Vec<&str> = filtered.iter().copied().filter(|arg| *arg != "--json").collect();
+    let plain = work.run(&plain).expect(0).stdout;
+    assert!(plain.contains("filtered: 1,200 by the attribute index, 0 by reading metadata"), "{plain}");
+
     let plain = work.run(&QUERY[..QUERY.len() - 1]).expect(0).stdout;
     assert!(plain.contains("1,200 of them by their search codes"), "{plain}");
 }

@@ -226,7 +226,7 @@ impl Writer {
     pub fn delete_where(&mut self, filter: &Filter) -> Result<u64> {
         self.check_usable()?;
         let view = self.view()?;
-        let masks = view.matching(filter)?;
+        let masks = view.matching(filter, false)?.masks;
         let mut deleted = 0;
         for (part, mask) in view.parts.iter().zip(&masks) {
             for row in mask.iter(0, u32::MAX) {

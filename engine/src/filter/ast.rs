@@ -35,7 +35,7 @@ pub(super) struct Test {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Predicate {
+pub(crate) enum Predicate {
     Equal(Literal),
     NotEqual(Literal),
     /// The literal is a text or a number.
@@ -47,7 +47,7 @@ pub(super) enum Predicate {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(crate) enum Order {
     Less,
     LessOrEqual,
     Greater,

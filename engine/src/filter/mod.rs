@@ -16,19 +16,24 @@ mod evaluate;
 mod lexer;
 mod number;
 mod parser;
+mod rows;
 mod scalar;
 mod token;
 mod value;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
 
 use self::ast::Node;
+pub(crate) use self::ast::{Order, Predicate};
 pub use self::error::FilterError;
+pub(crate) use self::number::Number;
+pub(crate) use self::rows::Sets;
+pub(crate) use self::scalar::{Literal, Scalar};
 pub use self::value::{FilterBound, FilterValue};
 
 /// A condition on a row's metadata, parsed from text or put together in code.

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A number in its only form: equal values are the same variant with the same content.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Number {
+pub(crate) enum Number {
     /// A whole number from `i64::MIN` to `u64::MAX`, also when it was written as a float.
     Integer(i128),
     /// A fraction, or a magnitude beyond those; may be infinite, is never NaN.
@@ -17,7 +17,7 @@ impl Number {
     const GREATEST: i128 = u64::MAX as i128;
 
     /// None for NaN, which equals nothing and has no place in an order.
-    pub(super) fn from_f64(value: f64) -> Option<Number> {
+    pub(crate) fn from_f64(value: f64) -> Option<Number> {
         if value.is_nan() {
             return None;
         }
@@ -28,7 +28,7 @@ impl Number {
     }
 
     /// Reads the digits of a number that follows the grammar of JSON; None for anything else.
-    pub(super) fn from_digits(digits: &str) -> Option<Number> {
+    pub(crate) fn from_digits(digits: &str) -> Option<Number> {
         match digits.parse::<i128>() {
             Ok(whole) if (Self::LEAST..=Self::GREATEST).contains(&whole) => Some(Number::Integer(whole)),
             _ => Self::from_f64(digits.parse().ok()?),
@@ -36,7 +36,7 @@ impl Number {
     }
 
     /// The value of a number in metadata.
-    pub(super) fn from_json(number: &serde_json::Number) -> Option<Number> {
+    pub(crate) fn from_json(number: &serde_json::Number) -> Option<Number> {
         if let Some(value) = number.as_i64() {
             Some(Number::Integer(value.into()))
         } else if let Some(value) = number.as_u64() {

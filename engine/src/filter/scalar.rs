@@ -8,7 +8,7 @@ use super::number::Number;
 
 /// The derived order sorts lists of mixed types; tests never compare across types by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scalar<T> {
+pub(crate) enum Scalar<T> {
     Null,
     Bool(bool),
     Number(Number),
@@ -16,10 +16,10 @@ pub(super) enum Scalar<T> {
 }
 
 /// A value that a filter owns.
-pub(super) type Literal = Scalar<String>;
+pub(crate) type Literal = Scalar<String>;
 
 impl Literal {
-    pub(super) fn borrow(&self) -> Scalar<&str> {
+    pub(crate) fn borrow(&self) -> Scalar<&str> {
         match self {
             Scalar::Null => Scalar::Null,
             Scalar::Bool(value) => Scalar::Bool(*value),
@@ -30,8 +30,18 @@ impl Literal {
 }
 
 impl<'a> Scalar<&'a str> {
+    /// The same, with a text of its own.
+    pub(crate) fn to_owned(self) -> Literal {
+        match self {
+            Scalar::Null => Scalar::Null,
+            Scalar::Bool(value) => Scalar::Bool(value),
+            Scalar::Number(value) => Scalar::Number(value),
+            Scalar::Text(value) => Scalar::Text(value.to_owned()),
+        }
+    }
+
     /// None for arrays and objects.
-    pub(super) fn of(value: &'a Value) -> Option<Scalar<&'a str>> {
+    pub(crate) fn of(value: &'a Value) -> Option<Scalar<&'a str>> {
         match value {
             Value::Null => Some(Scalar::Null),
             Value::Bool(value) => Some(Scalar::Bool(*value)),
@@ -54,7 +64,7 @@ impl fmt::Display for Literal {
 }
 
 /// Writes a text in double quotes, with escapes for what would end it or would not print.
-pub(super) fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(crate) fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     f.write_char('"')?;
     for c in text.chars() {
         match c {

@@ -33,6 +33,10 @@ const TRIED: u64 = 512;
 const WORTH: u64 = 16;
 /// Codes are not used to find more than one in this many rows.
 const FEW: u64 = 8;
+/// Fewer than one in this many rows of a segment are few enough to ask whether its codes pay.
+const SPARSE: u64 = 8;
+/// What a search with codes reads in all, as a share of the heads that it reads.
+const BESIDE_CODES: (u64, u64) = (3, 2);
 /// How many more rows an approximate search estimates by their signs than it scores.
 const ESTIMATED: usize = 4;
 
@@ -97,8 +101,8 @@ impl<'v> Coded<'v> {
         limit: usize,
     ) -> Self {
         let mut coded = Self { parts: Vec::new(), queries: Vec::new() };
-        let rows: u64 = views.iter().map(View::len).sum();
-        if search.mode == Mode::BruteForce || limit as u64 > rows / FEW {
+        let matching: u64 = tasks.iter().map(|task| task.mask.count()).sum();
+        if search.mode == Mode::BruteForce || limit as u64 > matching / FEW {
             return coded;
         }
         let kernel = HeadKernel::best();
@@ -110,6 +114,9 @@ impl<'v> Coded<'v> {
                 return true;
             }
             let Some(codes) = view.shared.codes(segment) else { return true };
+            if is_sparse(task, &codes) {
+                return true;
+            }
             let digest = codes.basis().digest();
             let basis = match bases.iter().find(|(known, _)| *known == digest) {
                 Some((_, basis)) => *basis,
@@ -358,6 +365,14 @@ impl<'v> Coded<'v> {
         counts.add(&counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
         Ok(())
     }
+}
+
+/// Whether so few rows of a part are searched that reading them costs less than the blocks of codes that they lie in.
+fn is_sparse(task: &Task<'_>, codes: &Codes) -> bool {
+    let (wanted, segment) = (task.mask.count(), &task.part.segment);
+    let rows_bytes = wanted * 4 * u64::from(segment.place.dims);
+    wanted * SPARSE < u64::from(segment.rows)
+        && rows_bytes < task.mask.groups() * codes.bytes().0 * BESIDE_CODES.0 / BESIDE_CODES.1
 }
 
 /// Keeps the `wanted` rows with the greatest estimates; the least of them, when there are as many.

@@ -9,6 +9,7 @@ mod coded;
 mod scan;
 mod top;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::distance::Query;
@@ -122,14 +123,18 @@ pub struct Work {
     pub passed_signs: u64,
     /// Bytes of codes and vectors that were read, about.
     pub bytes_read: u64,
+    /// Rows of which the attribute index said whether they pass the filter.
+    pub filtered_by_index: u64,
+    /// Rows whose metadata was read for the filter.
+    pub filtered_by_metadata: u64,
 }
 
 impl View {
     /// The best rows for a vector.
     ///
     /// Cost: one pass over the search codes of the rows that match, or over their vectors where there are no codes, on
-    /// all threads of the rayon pool, and four bytes of memory a row; with a filter, the decompression of all metadata
-    /// first.
+    /// all threads of the rayon pool, and four bytes of memory a row. With a filter, first a look into the attribute index
+    /// of each segment that has one, and the decompression of the metadata that it does not settle.
     ///
     /// # Errors
     /// A vector that cannot be compared; damage to a row that would be returned, unless the view skips damage.
@@ -168,8 +173,18 @@ pub(crate) fn run(views: &[View], vectors: &[&[f32]], search: &Search) -> Result
                 .map_err(|refused| Error::Vector { subject: "query".to_owned(), refused })
         })
         .collect::<Result<Vec<_>>>()?;
+    let mut filtered = (0, 0);
     let masks = match &search.filter {
-        Some(filter) => Some(views.iter().map(|view| view.matching(filter)).collect::<Result<Vec<_>>>()?),
+        Some(filter) => {
+            // The oracle reads the metadata itself.
+            let with_index = search.mode != Mode::BruteForce;
+            let matching = views.par_iter().map(|view| view.matching(filter, with_index));
+            let matching = matching.collect::<Result<Vec<_>>>()?;
+            filtered = matching
+                .iter()
+                .fold(filtered, |(index, rows), found| (index + found.by_index, rows + found.by_metadata));
+            Some(matching.into_iter().map(|found| found.masks).collect::<Vec<_>>())
+        }
         None => None,
     };
     let mut answers = Vec::with_capacity(queries.len());
@@ -177,12 +192,21 @@ pub(crate) fn run(views: &[View], vectors: &[&[f32]], search: &Search) -> Result
         for found in scan::scan(views, masks.as_deref(), &queries, search, search.top_k)? {
             answers.push(found.answer(views, |_| true)?);
         }
-        return Ok(answers);
+        return Ok(with_filter(answers, filtered));
     };
     for query in &queries {
         answers.push(best_of_documents(views, masks.as_deref(), query, search, field)?);
     }
-    Ok(answers)
+    Ok(with_filter(answers, filtered))
+}
+
+/// The answers, with how their filter was answered: rows by the attribute index, rows by their metadata.
+fn with_filter(mut answers: Vec<Answer>, (by_index, by_metadata): (u64, u64)) -> Vec<Answer> {
+    for answer in &mut answers {
+        answer.work.filtered_by_index = by_index;
+        answer.work.filtered_by_metadata = by_metadata;
+    }
+    answers
 }
 
 /// The best row of each of the best documents: rows are taken from the front of the full order until there are enough

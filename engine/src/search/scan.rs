@@ -91,6 +91,7 @@ pub(super) fn scan<'v>(
         passed_heads: counts.passed_heads.into_inner(),
         passed_signs: counts.passed_signs.into_inner(),
         bytes_read: counts.bytes_read.into_inner(),
+        ..Work::default()
     };
     let found = tops.into_iter().zip(queries).map(|(top, query)| {
         let candidates = top.finish()?;

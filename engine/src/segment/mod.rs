@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod create;
 mod held;
 mod keys;
+mod metadata;
 mod open;
 mod salvage;
 mod walk;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use held::{Extent, open_held};
 pub(crate) use keys::write_index;
+pub(crate) use metadata::parse_metadata;
 pub(crate) use open::{OpenFile, Promise, SegmentPlace, open_sealed, read_header};
 pub(crate) use salvage::salvage_sealed;
 pub(crate) use walk::{Reach, Stop, Walk};

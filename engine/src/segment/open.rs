@@ -39,6 +39,10 @@ impl SegmentPlace {
         self.directory.join(FileKind::Codes(self.segment).file_name())
     }
 
+    pub(crate) fn attributes_path(&self) -> PathBuf {
+        self.directory.join(FileKind::Attributes(self.segment).file_name())
+    }
+
     pub(crate) fn seed(&self) -> Seed {
         Seed::new(&self.collection, self.segment)
     }

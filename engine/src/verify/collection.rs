@@ -169,6 +169,9 @@ fn strangers(
             Some(FileKind::Segment(number)) if !owned(number) => "a segment that the manifest does not name",
             Some(FileKind::KeyIndex(number)) if !owned(number) => "the index of a segment that is gone",
             Some(FileKind::Codes(number)) if !owned(number) => "the codes of a segment that is gone",
+            Some(FileKind::Attributes(number)) if !owned(number) => {
+                "the attribute index of a segment that is gone"
+            }
             Some(FileKind::Snapshot(file)) if manifest.snapshots.iter().all(|entry| entry.file != file) => {
                 "a snapshot that the manifest does not name"
             }

@@ -3,6 +3,7 @@
 
 mod diff;
 mod load;
+mod matching;
 mod norms;
 mod row;
 
@@ -15,7 +16,6 @@ use siltstone_format::identity::EmbeddingIdentity;
 use crate::bitmap::Bitmap;
 use crate::collection::Shared;
 use crate::error::{Error, Result};
-use crate::filter::Filter;
 use crate::ids::{CommitSeq, RowPlace, SegmentId};
 use crate::segment::Segment;
 
@@ -166,46 +166,13 @@ impl View {
     ) -> Result<()> {
         for part in &self.parts {
             for number in 0..part.frames {
-                self.pass_over(part.frame_metadata(number, &part.live, |segment, row, metadata| {
+                let segment = &part.segment;
+                self.pass_over(segment.for_each_metadata(number, Some(&part.live), |row, metadata| {
                     each(segment.key(row)?, metadata)
                 }))?;
             }
         }
         Ok(())
-    }
-
-    /// The live rows whose metadata matches, a bitmap a part.
-    pub(crate) fn matching(&self, filter: &Filter) -> Result<Vec<Bitmap>> {
-        use rayon::prelude::*;
-        let tasks: Vec<(usize, usize)> = self
-            .parts
-            .iter()
-            .enumerate()
-            .flat_map(|(at, part)| (0..part.frames).map(move |f| (at, f)))
-            .collect();
-        let found: Vec<Result<(usize, Vec<u32>)>> = tasks
-            .par_iter()
-            .map(|&(at, number)| {
-                let mut rows = Vec::new();
-                if let Some(part) = self.parts.get(at) {
-                    self.pass_over(part.frame_metadata(number, &part.live, |_, row, metadata| {
-                        if filter.matches(metadata) {
-                            rows.push(row);
-                        }
-                        Ok(())
-                    }))?;
-                }
-                Ok((at, rows))
-            })
-            .collect();
-        let mut masks: Vec<Bitmap> = self.parts.iter().map(|part| Bitmap::empty(part.segment.rows)).collect();
-        for result in found {
-            let (at, rows) = result?;
-            if let Some(mask) = masks.get_mut(at) {
-                rows.into_iter().for_each(|row| mask.insert(row));
-            }
-        }
-        Ok(masks)
     }
 
     /// Turns damage into nothing when the view passes over it.
@@ -247,29 +214,5 @@ impl Part {
     pub(crate) fn counted_rows(&self) -> u32 {
         let frames = self.segment.frames.get(..self.frames).unwrap_or_default();
         frames.iter().map(|frame| frame.rows).sum()
-    }
-
-    /// Calls `each` with the metadata of every row of a frame that `mask` has.
-    pub(crate) fn frame_metadata(
-        &self,
-        number: usize,
-        mask: &Bitmap,
-        mut each: impl FnMut(&Segment, u32, &Map<String, Value>) -> Result<()>,
-    ) -> Result<()> {
-        let Some(at) = self.segment.frames.get(number) else { return Ok(()) };
-        let mut rows = mask.iter(at.first_row, at.first_row + at.rows).peekable();
-        if rows.peek().is_none() {
-            return Ok(());
-        }
-        let frame = self.segment.frame(number)?;
-        let (raw, ends) = frame.all_metadata().map_err(|flaw| self.segment.damaged(flaw))?;
-        for row in rows {
-            let local = (row - at.first_row) as usize;
-            let from = local.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
-            let to = ends.get(local).copied().unwrap_or(from);
-            let bytes = raw.get(from as usize..to as usize).unwrap_or_default();
-            each(&self.segment, row, &row::parse_metadata(&self.segment, at.offset, bytes)?)?;
-        }
-        Ok(())
     }
 }

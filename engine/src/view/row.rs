@@ -1,12 +1,11 @@
 //! One row of a view.
 
 use serde_json::{Map, Value};
-use siltstone_format::Flaw;
 
 use super::View;
 use crate::error::Result;
 use crate::ids::{CommitSeq, RowPlace};
-use crate::segment::Segment;
+use crate::segment::parse_metadata;
 
 /// The order in which rows come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,15 +56,4 @@ impl View {
             place: self.place(part, row),
         })
     }
-}
-
-/// The metadata in `bytes`; no bytes are no metadata.
-pub(crate) fn parse_metadata(segment: &Segment, offset: u64, bytes: &[u8]) -> Result<Map<String, Value>> {
-    if bytes.is_empty() {
-        return Ok(Map::new());
-    }
-    serde_json::from_slice(bytes).map_err(|error| {
-        let length = bytes.len() as u64;
-        segment.damaged(Flaw::new("metadata", "JSON", offset, length, "a JSON object", error))
-    })
 }

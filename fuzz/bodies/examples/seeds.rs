@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     write("footer", "footer", &samples::footer())?;
     write("key_index", "small", &samples::key_index(5))?;
+    write("attributes", "two_fields", &samples::attributes())?;
     write("codes", "small", &samples::codes(5))?;
     write("basis", "basis", &samples::basis())?;
     write("witness", "witness", &samples::witness())?;

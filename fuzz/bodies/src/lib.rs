@@ -5,6 +5,7 @@
 //! does not hold together.
 #![deny(missing_docs)]
 
+mod attributes;
 mod codes;
 mod documents;
 mod footer;
@@ -16,6 +17,7 @@ pub mod mutate;
 pub mod samples;
 mod witness;
 
+pub use attributes::attributes;
 pub use codes::{basis, codes};
 pub use documents::documents;
 pub use footer::footer;

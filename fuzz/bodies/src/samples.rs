@@ -1,5 +1,6 @@
 //! Valid bytes of every structure, always the same: what the mutations begin with, and the seeds of the fuzzer.
 
+use siltstone_format::attributes::{FieldRows, Value};
 use siltstone_format::backup::{BACKUP_FORMAT, BackupCollection, BackupFile, BackupIndex, Piece};
 use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
 use siltstone_format::checksum::{digest, key_hash};
@@ -7,12 +8,13 @@ use siltstone_format::frame_builder::{EncodedFrame, FrameBuilder, NewRow, Place}
 use siltstone_format::header::{self, SegmentIdentity};
 use siltstone_format::identity::EmbeddingIdentity;
 use siltstone_format::layout::{
-    BasisHeader, CodeHeader, FooterFrame, FooterKill, KeyIndexEntry, SegmentHeader, WitnessSlot,
+    AttributeHeader, BasisHeader, CodeHeader, FooterFrame, FooterKill, KeyIndexEntry, SegmentHeader,
+    WitnessSlot,
 };
 use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState, SnapshotEntry};
 use siltstone_format::payload::Compression;
 use siltstone_format::snapshot::{Snapshot, SnapshotSegment};
-use siltstone_format::{Flaw, Id, Metric, Seed, basis, codes, footer, key_index, witness};
+use siltstone_format::{Flaw, Id, Metric, Seed, attributes, basis, codes, footer, key_index, witness};
 
 /// The collection of every sample.
 pub const COLLECTION: Id = [7; 16];
@@ -117,6 +119,37 @@ pub fn key_index(entries: u32) -> Vec<u8> {
         (0..entries).map(|row| KeyIndexEntry { hash: key_hash(&format!("doc-{row}")), row }).collect();
     sorted.sort_by_key(|entry| (entry.hash, entry.row));
     key_index::encode(&COLLECTION, SEGMENT, [4; 32], &sorted)
+}
+
+/// An attribute index of two fields, one of which is not listed, with values of every kind.
+pub fn attributes() -> Vec<u8> {
+    let header = AttributeHeader {
+        collection: COLLECTION,
+        segment: SEGMENT,
+        segment_digest: [4; 32],
+        rows: 300,
+        content_bytes: 0,
+        fields: 0,
+        complete: 1,
+    };
+    let all: Vec<u32> = (0..300).collect();
+    let scattered: Vec<u32> = (0..300).step_by(3).collect();
+    let long = "long ".repeat(200);
+    let values: Vec<(Value<&str>, &[u32])> = vec![
+        (Value::Null, &[7]),
+        (Value::Bool(false), &[8, 9]),
+        (Value::Bool(true), &scattered),
+        (Value::Integer(-5), &[1]),
+        (Value::Float(0.5), &[2, 4]),
+        (Value::Integer(1 << 63), &[3]),
+        (Value::Text(""), &[]),
+        (Value::Text(&long), &[10]),
+    ];
+    let fields = [
+        FieldRows { name: "page.kind", present: &all, arrays: &[2, 3], values: Some(values) },
+        FieldRows { name: "words", present: &scattered, arrays: &[], values: None },
+    ];
+    attributes::encode(header, &fields)
 }
 
 /// A code file of `rows` rows.

@@ -5,7 +5,7 @@
 use siltstone_format::payload::Compression;
 use siltstone_fuzz_bodies::mutate::{Random, mutated};
 use siltstone_fuzz_bodies::{
-    basis, codes, documents, footer, frame, header_page, key_index, samples, witness,
+    attributes, basis, codes, documents, footer, frame, header_page, key_index, samples, witness,
 };
 
 fn mutations() -> u64 {
@@ -73,6 +73,13 @@ fn footers() {
 #[test]
 fn key_indexes() {
     run("key index", 80, key_index, &[samples::key_index(0), samples::key_index(5), samples::key_index(342)]);
+}
+
+#[test]
+fn attribute_indexes() {
+    run("attribute index", 120, attributes, &[samples::attributes()]);
+    let body = |bytes: &[u8]| attributes(&[&samples::attributes()[..4096], bytes].concat());
+    run("content of an attribute index", 520, body, &[samples::attributes()[4096..].to_vec()]);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::io::{Read, Seek};
 use siltstone_format::key_index::{ENTRIES_PER_BLOCK, block_offset, check_block, decode_header};
 use siltstone_format::layout::{KeyIndexEntry, KeyIndexHeader};
 use siltstone_format::limits::KEY_INDEX_BLOCK_BYTES;
-use siltstone_format::{Flaw, Id, Seed};
+use siltstone_format::{Flaw, Seed};
 
+use super::derived::seed_of;
 use super::file::unreadable;
 use super::part::Part;
 use super::segment::Emit;
@@ -25,10 +26,7 @@ pub(super) fn parts<R: Read + Seek>(
         Err(flaw) => return emit(unreadable(flaw)),
     };
     let part = Part::new("key index header", 0, bytes.len() as u64);
-    // It names its own seed; a wrong name fails the checksum like any other wrong byte.
-    let collection = bytes.get(8..24).and_then(|id| Id::try_from(id).ok()).unwrap_or_default();
-    let number = bytes.get(24..32).and_then(|number| number.try_into().ok()).map_or(0, u64::from_le_bytes);
-    let seed = Seed::new(&collection, number);
+    let seed = seed_of(&bytes);
     let entries = match decode_header(&bytes, source.length, &seed) {
         Err(flaw) => {
             emit(part.flaw(flaw))?;

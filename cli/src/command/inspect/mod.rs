@@ -1,6 +1,9 @@
 //! `siltstone inspect`: what the bytes of a store's files say, structure by structure, by plain reads and the decoders of
 //! the format: no lock, no map, no recovery. A damaged file is printed as far as it goes, with every flaw at its place.
 
+mod attributes;
+mod codes;
+mod derived;
 mod document;
 mod file;
 mod frame;

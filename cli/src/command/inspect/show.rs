@@ -91,7 +91,10 @@ impl<'a> Shown<'a> {
 
 /// `name=value`, with dates and digests as people read them.
 fn fact(label: &str, value: &Value) -> String {
-    let is_digest = matches!(label, "chain" | "previous_chain" | "digest" | "segment_digest" | "blake3");
+    let is_digest = matches!(
+        label,
+        "chain" | "previous_chain" | "digest" | "segment_digest" | "blake3" | "basis" | "space"
+    );
     match value {
         Value::String(text) if is_digest => format!("{label}={}", text.get(..DIGEST_DIGITS).unwrap_or(text)),
         Value::String(text) if text.contains(char::is_whitespace) => format!("{label}={:?}", name(text)),

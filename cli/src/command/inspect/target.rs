@@ -90,6 +90,8 @@ fn of_collection(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
             Some(FileKind::Snapshot(_)) => 2,
             Some(FileKind::Segment(_)) => 3,
             Some(FileKind::KeyIndex(_)) => 4,
+            Some(FileKind::Codes(_)) => 5,
+            Some(FileKind::Attributes(_)) => 6,
             _ => continue,
         };
         found.push((rank, name));

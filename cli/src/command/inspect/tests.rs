@@ -10,7 +10,7 @@ use super::document::Document;
 use super::part::Part;
 use super::place::Place;
 use super::source::Source;
-use super::{document, key_index, segment, witness};
+use super::{attributes, codes, document, key_index, segment, witness};
 
 const DIMS: u32 = 7;
 
@@ -50,6 +50,11 @@ fn parts(path: &Path, bytes: &[u8], place: Option<Place>) -> Vec<Part> {
         Ok(())
     };
     match name.split(['-', '.']).next().unwrap() {
+        _ if name.ends_with(".basis") => codes::basis(&mut source, name, &mut emit).unwrap(),
+        "segment" if name.ends_with(".codes") => codes::parts(&mut source, &mut emit).unwrap(),
+        "segment" if name.ends_with(".attributes") => {
+            attributes::parts(&mut source, true, &mut emit).unwrap();
+        }
         "segment" if name.ends_with(".keys") => key_index::parts(&mut source, true, &mut emit).unwrap(),
         "segment" => segment::walk(&mut source, place, true, &mut emit).unwrap(),
         "manifest" => parts = document::parts(&mut source, Document::Manifest),
@@ -71,6 +76,34 @@ fn files(scratch: &Path) -> (std::path::PathBuf, Vec<std::path::PathBuf>) {
     files.push(scratch.join("store/catalogue.json"));
     files.sort();
     (directory, files)
+}
+
+/// The files that searches are made fast with, of a store with enough rows for them.
+fn derived_files(scratch: &Path) -> Vec<std::path::PathBuf> {
+    let store = Store::create(scratch.join("store")).unwrap();
+    let identity = EmbeddingIdentity { dims: DIMS, ..EmbeddingIdentity::default() };
+    let collection = store.create_collection("pages", identity).unwrap();
+    let mut writer = collection.writer().unwrap();
+    for row in 0..1100u32 {
+        let vector: Vec<f32> = (0..DIMS).map(|at| ((row * 31 + at * 17) % 97) as f32 - 40.0).collect();
+        let metadata = json!({ "file_path": format!("{}.md", row / 3), "n": row % 7 });
+        let record = Record::new(&row.to_string(), &vector).metadata(metadata.as_object().unwrap().clone());
+        writer.upsert(record).unwrap();
+    }
+    writer.commit().unwrap();
+    drop(writer);
+    store.encode().unwrap();
+    let entries = |directory: &Path| -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut files = entries(&scratch.join("store/bases"));
+    files.extend(
+        entries(collection.directory()).into_iter().filter(|path| {
+            path.extension().is_some_and(|ending| ending == "codes" || ending == "attributes")
+        }),
+    );
+    assert_eq!(files.len(), 3, "{files:?}");
+    files
 }
 
 fn flaws(parts: &[Part]) -> usize {
@@ -107,6 +140,36 @@ fn every_flipped_bit_of_a_truth_file_shows_as_a_flaw() {
             let parts = parts(path, &bad, place(&directory, path));
             // The blank slot of a witness, once it is not blank, is a flaw too.
             assert!(flaws(&parts) > 0, "{} byte {at}", path.display());
+        }
+    }
+}
+
+#[test]
+fn derived_files_are_printed_and_damage_to_them_shows() {
+    let scratch = tempfile::tempdir().unwrap();
+    for path in derived_files(scratch.path()) {
+        let good = std::fs::read(&path).unwrap();
+        let whole = parts(&path, &good, None);
+        assert_eq!(flaws(&whole), 0, "{}: {whole:?}", path.display());
+        let facts = |what: &str| {
+            let found = whole.iter().filter(|part| part.what == what);
+            found
+                .flat_map(|part| &part.facts)
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+        };
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("codes") => assert!(facts("head blocks").contains(&"blocks=35".to_owned()), "{whole:?}"),
+            Some("basis") => assert!(facts("basis header").contains(&"rows=1100".to_owned()), "{whole:?}"),
+            _ => assert!(facts("attribute field").contains(&"values=367".to_owned()), "{whole:?}"),
+        }
+        for at in (0..good.len()).step_by(if good.len() > 8192 { 53 } else { 1 }) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            assert!(flaws(&parts(&path, &bad, None)) > 0, "{} byte {at}", path.display());
+        }
+        for length in (0..good.len()).step_by(97) {
+            assert!(flaws(&parts(&path, &good[..length], None)) > 0, "{} cut to {length}", path.display());
         }
     }
 }

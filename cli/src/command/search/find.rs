@@ -82,6 +82,8 @@ fn one_by_one(args: &SearchArgs, picked: Picked, vector: &[f32], search: &Search
         found.work.passed_heads += answer.work.passed_heads;
         found.work.passed_signs += answer.work.passed_signs;
         found.work.bytes_read += answer.work.bytes_read;
+        found.work.filtered_by_index += answer.work.filtered_by_index;
+        found.work.filtered_by_metadata += answer.work.filtered_by_metadata;
         found.hits.extend(answer.hits);
     }
     // A name that no collection knows is a mistake; one that some lack is how snapshots are.

@@ -33,6 +33,8 @@ struct Explained {
     passed_signs: u64,
     rows_scored: u64,
     bytes_read: u64,
+    filtered_by_index: u64,
+    filtered_by_metadata: u64,
     seconds: f64,
 }
 
@@ -45,13 +47,21 @@ impl Explained {
             passed_signs: work.passed_signs,
             rows_scored: found.rows_scored,
             bytes_read: work.bytes_read,
+            filtered_by_index: work.filtered_by_index,
+            filtered_by_metadata: work.filtered_by_metadata,
             seconds: found.seconds,
         }
     }
 
-    fn lines(&self, rows_scanned: u64) -> [String; 3] {
+    fn lines(&self, rows_scanned: u64) -> Vec<String> {
         let share = |part: u64| 100.0 * part as f64 / self.rows_with_codes.max(1) as f64;
-        [
+        let filtered = format!(
+            "filtered: {} by the attribute index, {} by reading metadata",
+            count(self.filtered_by_index),
+            count(self.filtered_by_metadata)
+        );
+        let has_filter = self.filtered_by_index + self.filtered_by_metadata > 0;
+        let mut lines = vec![
             format!(
                 "compared: {}, {} of them by their search codes",
                 counted(rows_scanned, "passage", "passages"),
@@ -66,7 +76,9 @@ impl Explained {
                 count(self.rows_scored)
             ),
             format!("read: {}, in {:.1} ms with opening", bytes(self.bytes_read), self.seconds * 1e3),
-        ]
+        ];
+        lines.extend(has_filter.then_some(filtered));
+        lines
     }
 }
 

@@ -3,8 +3,8 @@
 mod errors;
 mod limits;
 mod numbers;
-mod oracle;
-mod properties;
+pub(crate) mod oracle;
+pub(crate) mod properties;
 mod spelling;
 mod truth;
 

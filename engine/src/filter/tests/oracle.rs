@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::filter::{Filter, FilterBound, FilterValue};
 
 #[derive(Clone, Debug)]
-pub(super) enum Tree {
+pub(crate) enum Tree {
     Both(Box<Tree>, Box<Tree>),
     Either(Box<Tree>, Box<Tree>),
     Not(Box<Tree>),
@@ -15,7 +15,7 @@ pub(super) enum Tree {
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Test {
+pub(crate) enum Test {
     Equal(Value),
     NotEqual(Value),
     Ordered(&'static str, Value),
@@ -26,7 +26,7 @@ pub(super) enum Test {
 
 impl Tree {
     /// The filter by way of the builders.
-    pub(super) fn build(&self) -> Filter {
+    pub(crate) fn build(&self) -> Filter {
         match self {
             Tree::Both(a, b) => a.build().and(b.build()),
             Tree::Either(a, b) => a.build().or(b.build()),

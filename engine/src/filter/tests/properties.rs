@@ -48,7 +48,7 @@ fn fields() -> impl Strategy<Value = String> {
     prop_oneof![9 => select(&common[..]).prop_map(str::to_owned), 1 => "[^~/]{0,6}"]
 }
 
-fn trees() -> impl Strategy<Value = Tree> {
+pub(crate) fn trees() -> impl Strategy<Value = Tree> {
     let test = prop_oneof![
         scalars().prop_map(Test::Equal),
         scalars().prop_map(Test::NotEqual),
@@ -69,7 +69,7 @@ fn trees() -> impl Strategy<Value = Tree> {
     })
 }
 
-fn rows() -> impl Strategy<Value = Map<String, Value>> {
+pub(crate) fn rows() -> impl Strategy<Value = Map<String, Value>> {
     let value = scalars().prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Value::from),
