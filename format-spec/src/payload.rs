@@ -1,7 +1,10 @@
 //! Metadata and text: the values of a frame's rows joined end to end, cut into blocks of 64 KiB, each compressed and
 //! checksummed by itself, so that fetching a row touches one or two blocks.
 
+use std::cell::RefCell;
+
 use rayon::prelude::*;
+use zstd::bulk::Decompressor;
 
 use crate::layout::Block;
 use crate::limits::BLOCK_RAW_BYTES;
@@ -54,6 +57,21 @@ pub(crate) fn encode(raw: &[u8], compression: Compression) -> Vec<(Block, Vec<u8
             (Block { stored_bytes, raw_bytes, codec, crc: 0 }, stored)
         })
         .collect()
+}
+
+thread_local! {
+    /// Made once a thread: its tables cost as much to set up as a block takes to decompress.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn decompress(stored: &[u8], raw_bytes: usize) -> std::io::Result<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        let decompressor = match kept {
+            Some(decompressor) => decompressor,
+            None => kept.insert(Decompressor::new()?),
+        };
+        decompressor.decompress(stored, raw_bytes)
+    })
 }
 
 /// Whether the bytes are one zstd frame, nothing before or after it, whose header promises `raw_bytes`.
@@ -143,7 +161,7 @@ impl Section<'_> {
                 let expected = format!("one zstd frame of {raw_bytes} bytes");
                 return Err(wrong("zstd", expected, "something else".into()));
             }
-            CODEC_ZSTD => match zstd::bulk::decompress(stored, raw_bytes) {
+            CODEC_ZSTD => match decompress(stored, raw_bytes) {
                 Ok(raw) => raw,
                 Err(error) => return Err(wrong("zstd", "a zstd frame".into(), error.to_string())),
             },

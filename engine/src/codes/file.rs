@@ -11,6 +11,7 @@ use super::bases::{Bases, Basis};
 use super::query::Tail;
 use crate::disk::{Disk, Map, Mode};
 use crate::distance::head::{BLOCK_ROWS, HeadBlock, Lanes};
+use crate::distance::prefetch::prefetch;
 use crate::error::{Error, Result};
 use crate::segment::SegmentPlace;
 
@@ -138,7 +139,7 @@ impl Codes {
     }
 
     /// What the tail block has of a row of a block; `None` when it is damaged.
-    pub(crate) fn tail(&self, number: usize, row: usize) -> Option<Tail<'_>> {
+    pub(crate) fn tail(&self, (number, row): (usize, usize)) -> Option<Tail<'_>> {
         let geometry = &self.geometry;
         let bytes = self.block(geometry.tail_offset(number), geometry.tail_block, self.tails.get(number))?;
         let bytes = bytes.get(row * geometry.tail_row..(row + 1) * geometry.tail_row)?;
@@ -148,6 +149,12 @@ impl Codes {
         let &[scale, head_error, tail_norm, fine_error, sign_scale, sign_error] = values else { return None };
         let bits = bytemuck::try_cast_slice(bits).ok()?;
         Some(Tail { bits, fine, scale, head_error, tail_norm, fine_error, sign_scale, sign_error })
+    }
+
+    /// Asks the memory for what [`Codes::tail`] will read soon.
+    pub(crate) fn fetch_tail(&self, (number, row): (usize, usize)) {
+        let from = self.geometry.tail_offset(number) as usize + row * self.geometry.tail_row;
+        prefetch(self.map.get(from..from + self.geometry.tail_row).unwrap_or_default());
     }
 
     /// Whether some block was found damaged, when nobody has been told yet.

@@ -15,6 +15,7 @@ mod canonical;
 mod dispatch;
 pub(crate) mod head;
 mod kernel;
+pub(crate) mod prefetch;
 pub(crate) mod product;
 mod query;
 mod refused;

@@ -7,7 +7,7 @@
 //! turn out not to help goes from level 1 to the rows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
@@ -16,7 +16,7 @@ use super::top::Top;
 use super::{Mode, Search};
 use crate::codes::{CodeQuery, Codes};
 use crate::distance::Query;
-use crate::distance::head::{BLOCK_ROWS, HeadKernel};
+use crate::distance::head::{BLOCK_ROWS, HeadKernel, reaching};
 use crate::error::Result;
 use crate::event::Event;
 use crate::view::View;
@@ -29,6 +29,8 @@ const BOUNDS: usize = 16 << 20;
 const SEEDS: usize = 32;
 /// Tails that are looked at before it is judged what they are worth to a query.
 const TRIED: u64 = 512;
+/// How many tails ahead of the one that is looked at are on their way from memory.
+const AHEAD: usize = 6;
 /// Tails are not looked at any more when they rule out less than one row in this many.
 const WORTH: u64 = 16;
 /// Codes are not used to find more than one in this many rows.
@@ -70,6 +72,31 @@ struct Seed {
     estimate: f32,
     part: usize,
     row: u32,
+}
+
+/// Estimates of which as many are known to be reached as rows are wanted: by basis, then query. Those of tasks that are
+/// done save the others from gathering rows that cannot be among the best.
+struct Floors(Vec<Vec<AtomicU32>>);
+
+impl Floors {
+    fn new(bases: usize, queries: usize) -> Self {
+        let lowest = || AtomicU32::new(f32::NEG_INFINITY.to_bits());
+        Self((0..bases).map(|_| (0..queries).map(|_| lowest()).collect()).collect())
+    }
+
+    fn of(&self, basis: usize, query: usize) -> f32 {
+        let floor = self.0.get(basis).and_then(|floors| floors.get(query));
+        floor.map_or(f32::NEG_INFINITY, |floor| f32::from_bits(floor.load(Ordering::Relaxed)))
+    }
+
+    /// Two tasks at once may leave the lower of two floors, which is one too.
+    fn raise(&self, basis: usize, query: usize, to: f32) {
+        if let Some(floor) = self.0.get(basis).and_then(|floors| floors.get(query))
+            && f32::from_bits(floor.load(Ordering::Relaxed)) < to
+        {
+            floor.store(to.to_bits(), Ordering::Relaxed);
+        }
+    }
 }
 
 /// What the tails of a query were worth so far.
@@ -189,9 +216,10 @@ impl<'v> Coded<'v> {
                 (0..part.codes.blocks()).step_by(TASK_BLOCKS).map(move |block| (at, block))
             })
             .collect();
+        let floors = Floors::new(self.queries.len(), range.len());
         let passed: Vec<Passed> = tasks
             .par_iter()
-            .filter_map(|&(part, block)| self.level_1(part, block, range.clone(), wanted, counts))
+            .filter_map(|&(part, block)| self.level_1(part, block, range.clone(), (wanted, &floors), counts))
             .collect();
         for (at, number) in range.clone().enumerate() {
             let (Some(query), Some(top)) = (queries.get(number), tops.get(number)) else { continue };
@@ -211,8 +239,10 @@ impl<'v> Coded<'v> {
             }
             let tails = Tails::default();
             passed.par_iter().try_for_each(|passed| {
-                let seeded: Vec<u32> =
-                    seeds.iter().filter(|seed| seed.part == passed.part).map(|seed| seed.row).collect();
+                let from =
+                    seeds.partition_point(|seed| (seed.part, seed.row) < (passed.part, passed.first_row));
+                let of_part = seeds.iter().skip(from).take_while(|seed| seed.part == passed.part);
+                let seeded: Vec<u32> = of_part.map(|seed| seed.row).collect();
                 self.refine(passed, (at, number), query, top, (&seeded, &tails), counts)
             })?;
         }
@@ -225,7 +255,7 @@ impl<'v> Coded<'v> {
         part_number: usize,
         first: usize,
         range: std::ops::Range<usize>,
-        wanted: usize,
+        (wanted, shared): (usize, &Floors),
         counts: &Counts,
     ) -> Option<Passed> {
         let part = self.parts.get(part_number)?;
@@ -239,7 +269,7 @@ impl<'v> Coded<'v> {
             bounds: queries.iter().map(|_| none()).collect(),
             seeds: vec![Vec::new(); queries.len()],
         };
-        let mut floors = vec![f32::NEG_INFINITY; queries.len()];
+        let mut floors: Vec<f32> = (0..queries.len()).map(|query| shared.of(part.basis, query)).collect();
         let mut touched = 0;
         for (at, number) in blocks.enumerate() {
             let row = (number * BLOCK_ROWS) as u32;
@@ -270,8 +300,8 @@ impl<'v> Coded<'v> {
                 }
             }
         }
-        for seeds in &mut passed.seeds {
-            keep_best(seeds, wanted);
+        for (query, (seeds, floor)) in passed.seeds.iter_mut().zip(floors).enumerate() {
+            shared.raise(part.basis, query, keep_best(seeds, wanted).unwrap_or(floor));
         }
         counts.add(&counts.bytes_read, touched * part.codes.bytes().0);
         (touched > 0).then_some(passed)
@@ -312,8 +342,8 @@ impl<'v> Coded<'v> {
     fn estimate(&self, seed: &Seed, number: usize) -> Option<f64> {
         let part = self.parts.get(seed.part)?;
         let query = self.queries.get(part.basis)?.get(number)?;
-        let (block, row) = (seed.row as usize / BLOCK_ROWS, seed.row as usize % BLOCK_ROWS);
-        Some(query.rank(query.estimate(seed.estimate, &part.codes.tail(block, row)?)))
+        let place = (seed.row as usize / BLOCK_ROWS, seed.row as usize % BLOCK_ROWS);
+        Some(query.rank(query.estimate(seed.estimate, &part.codes.tail(place)?)))
     }
 
     /// Holds bounds against the threshold, sharpens those that reach it, and scores the rows that reach it still.
@@ -332,32 +362,37 @@ impl<'v> Coded<'v> {
         };
         let bounds = passed.bounds.get(at).map(Vec::as_slice).unwrap_or_default();
         let threshold = coded.threshold(top.bar());
-        let mut rows = Vec::new();
-        for (first, block) in (passed.first_row..).step_by(BLOCK_ROWS).zip(bounds.chunks(BLOCK_ROWS)) {
-            // A bound that is not a number cannot rule a row out.
-            if block.iter().all(|most| *most < threshold) {
-                continue;
+        let mut rows: Vec<(u32, f32)> = Vec::new();
+        let mut seeded = seeded.iter().peekable();
+        for (first, block) in (passed.first_row..).step_by(BLOCK_ROWS).zip(bounds.as_chunks().0) {
+            let mut left = reaching(block, threshold) & part.rows.mask.thirty_two(first);
+            while let Some(seed) = seeded.next_if(|seed| (**seed - first) < BLOCK_ROWS as u32) {
+                left &= !(1 << (seed - first));
             }
-            let reaching = (first..).zip(block).filter(|(_, most)| **most >= threshold || most.is_nan());
-            rows.extend(
-                reaching
-                    .map(|(row, most)| (row, *most))
-                    .filter(|(row, _)| part.rows.mask.contains(*row) && seeded.binary_search(row).is_err()),
-            );
+            while left != 0 {
+                let lane = left.trailing_zeros();
+                left &= left - 1;
+                rows.extend(block.get(lane as usize).map(|most| (first + lane, *most)));
+            }
         }
         counts.add(&counts.passed_heads, rows.len() as u64);
         if tails.are_worth_it() {
             let threshold = f64::from(threshold);
-            let looked_at = rows.len();
-            counts.add(&counts.bytes_read, looked_at as u64 * part.codes.bytes().1);
-            rows.retain(|&(row, most)| {
-                let (block, lane) = (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
-                part.codes.tail(block, lane).is_none_or(|tail| {
-                    let sharper = coded.sharpen(most, &tail);
-                    sharper >= threshold || sharper.is_nan()
-                })
-            });
-            tails.note(looked_at, rows.len());
+            counts.add(&counts.bytes_read, rows.len() as u64 * part.codes.bytes().1);
+            let place = |row: u32| (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
+            let mut left = Vec::new();
+            for (at, &(row, most)) in rows.iter().enumerate() {
+                if let Some((next, _)) = rows.get(at + AHEAD) {
+                    part.codes.fetch_tail(place(*next));
+                }
+                let most = part.codes.tail(place(row)).map(|tail| coded.sharpen(most, &tail));
+                // What is damaged, or no number, rules nothing out.
+                if most.is_none_or(|most| most >= threshold || most.is_nan()) {
+                    left.push((row, most.map_or(f32::INFINITY, |most| most as f32)));
+                }
+            }
+            tails.note(rows.len(), left.len());
+            rows = left;
         }
         counts.add(&counts.passed_signs, rows.len() as u64);
         let rows: Vec<u32> = rows.into_iter().map(|(row, _)| row).collect();

@@ -253,11 +253,20 @@ impl Found<'_> {
     }
 
     /// The rows as hits, read and verified; those that `wanted` refuses are left out.
-    pub(super) fn answer(&self, views: &[View], mut wanted: impl FnMut(&Hit) -> bool) -> Result<Answer> {
+    pub(super) fn answer(
+        &self,
+        views: &[View],
+        keys_only: bool,
+        mut wanted: impl FnMut(&Hit) -> bool,
+    ) -> Result<Answer> {
         let mut hits = Vec::with_capacity(self.candidates.len().min(1024));
         for (candidate, score) in self.candidates.iter().zip(&self.scores) {
             let Some(view) = views.get(candidate.view as usize) else { continue };
-            let row = match view.row(candidate.part, candidate.row) {
+            let row = match keys_only {
+                true => view.row_without_payload(candidate.part, candidate.row),
+                false => view.row(candidate.part, candidate.row),
+            };
+            let row = match row {
                 Err(error) if view.on_damage == OnDamage::Skip && error.is_damage() => continue,
                 row => row?,
             };

@@ -36,6 +36,19 @@ pub struct Row<'a> {
 impl View {
     /// Reads and verifies a row of a part.
     pub(crate) fn row(&self, part: u32, row: u32) -> Result<Row<'_>> {
+        let found = self.row_without_payload(part, row)?;
+        let segment = &self.part(part)?.segment;
+        let (number, at) = segment.frame_of(row).ok_or_else(|| segment.no_such_row(row))?;
+        let (frame, missing) = (segment.frame(number)?, || segment.no_such_row(row));
+        let damaged = |flaw| segment.damaged(flaw);
+        let metadata = frame.metadata(at).ok_or_else(missing)?.map_err(damaged)?;
+        let offset = segment.frames.get(number).ok_or_else(missing)?.offset;
+        let metadata = parse_metadata(segment, offset, &metadata)?;
+        Ok(Row { metadata, text: frame.text(at).ok_or_else(missing)?.map_err(damaged)?, ..found })
+    }
+
+    /// Reads and verifies a row of a part, but for its metadata and text.
+    pub(crate) fn row_without_payload(&self, part: u32, row: u32) -> Result<Row<'_>> {
         let part = self.part(part)?;
         let segment = &part.segment;
         let (number, at) = segment.frame_of(row).ok_or_else(|| segment.no_such_row(row))?;
@@ -46,12 +59,11 @@ impl View {
         let (entry, dims) = (segment.frames.get(number).ok_or_else(missing)?, segment.place.dims as usize);
         let from = at as usize * dims;
         let vector = segment.vectors(entry).get(from..from + dims).ok_or_else(missing)?;
-        let metadata = frame.metadata(at).ok_or_else(missing)?.map_err(damaged)?;
         Ok(Row {
             key: frame.key(at).ok_or_else(missing)?.map_err(damaged)?,
             vector,
-            metadata: parse_metadata(segment, entry.offset, &metadata)?,
-            text: frame.text(at).ok_or_else(missing)?.map_err(damaged)?,
+            metadata: Map::new(),
+            text: String::new(),
             commit: CommitSeq(entry.commit),
             place: self.place(part, row),
         })

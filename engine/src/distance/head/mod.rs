@@ -13,10 +13,13 @@
 #[cfg(target_arch = "aarch64")]
 mod arm;
 mod fine;
+mod reach;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
+
+pub(crate) use reach::reaching;
 
 /// Rows of a block.
 pub(crate) const BLOCK_ROWS: usize = siltstone_format::limits::CODE_BLOCK_ROWS;
