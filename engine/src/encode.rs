@@ -3,29 +3,26 @@
 //! Everything made here is derived. It is made under the locks that writing takes, so that two processes do not do the
 //! same work, and published by rename; dying at any step leaves files that are whole, or that the next writer sweeps.
 
-use std::io;
+mod basis;
+mod sample;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use siltstone_format::identity::EmbeddingIdentity;
-use siltstone_format::names::{LOCK_FILE, basis_file};
 
 use crate::append::{Writer, WriterOptions};
 use crate::attributes;
-use crate::codes::{self, Bases, Basis};
+use crate::codes::{self, Basis};
 use crate::collection::{Collection, Shared};
-use crate::disk::durable;
 use crate::error::{Error, Result};
 use crate::event::Event;
-use crate::lock;
 use crate::segment::Segment;
 use crate::store::Store;
-use crate::view::{OnDamage, View};
+use crate::view::OnDamage;
 
 /// Fewest rows of a vector space that a basis is trained for: fewer are scanned in a moment.
 pub const LEAST_ROWS: u64 = 1_000;
-/// A basis is trained anew when there are this many times the rows that there were.
-const GROWTH: u64 = 8;
 /// Fewest rows of an open segment that is sealed to be encoded.
 const SEAL_ROWS: u64 = 64;
 /// An open segment is sealed when it has more than one in this many of the rows before it. So at most a ninth of a
@@ -49,12 +46,15 @@ pub struct Encoded {
 
 impl Store {
     /// Makes search codes for everything that has none: for each vector space with at least [`LEAST_ROWS`] rows a basis,
-    /// learnt from a sample of all of its collections, then a code file and an attribute index for each sealed segment. Open segments with
-    /// at least 64 rows, and more than an eighth of the rows before them, are sealed first. Answers stay the same, and
-    /// come sooner. Hidden collections are left out.
+    /// learnt from a sample of all of its collections, then a code file and an attribute index for each sealed segment. A
+    /// basis is learnt anew when there are eight times as many rows, or when it lets more than twice the share of them
+    /// pass that it did at first; then all codes of the space are made anew too. Open segments with at least 64 rows, and
+    /// more than an eighth of the rows before them, are sealed first. Answers stay the same, and come sooner. Hidden
+    /// collections are left out.
     ///
-    /// Durability: files are synced and renamed; losing them costs time only. Cost: reads all codes, and the rows that have none, about
-    /// twenty microseconds a row of 1536 elements and processor; some seconds when a basis is trained.
+    /// Durability: files are synced and renamed; losing them costs time only. Cost: reads all codes and attribute indexes,
+    /// and the rows that have none, about twenty microseconds a row of 1536 elements and processor; some seconds when a
+    /// basis is trained.
     ///
     /// # Errors
     /// Damage to a collection; a disk that refuses. What was encoded before stays.
@@ -84,57 +84,6 @@ impl Store {
         }
         Ok(done)
     }
-
-    /// The newest basis of a space, trained when there is none or the space has outgrown it.
-    fn basis(
-        &self,
-        identity: &EmbeddingIdentity,
-        collections: &[Collection],
-        done: &mut Encoded,
-    ) -> Result<Option<Arc<Basis>>> {
-        let (environment, root) = (self.environment(), self.path());
-        let disk = &*environment.disk;
-        let known = self.bases.newest(disk, root, identity)?;
-        let views: Vec<View> =
-            collections.iter().map(|found| found.view_with(OnDamage::Skip)).collect::<Result<_>>()?;
-        let rows: u64 = views.iter().map(View::len).sum();
-        match &known {
-            Some(basis) if rows < basis.trained_rows().saturating_mul(GROWTH) => return Ok(known),
-            None if rows < LEAST_ROWS => return Ok(None),
-            _ => {}
-        }
-        let version = known.as_ref().map_or(1, |basis| basis.version() + 1);
-        let wanted = codes::sample_rows(rows, identity.dims);
-        let sample = sample(&views, rows, wanted);
-        let Some(bytes) = codes::train(identity, &sample, rows, version) else { return Ok(known) };
-        let directory = Bases::directory(root);
-        let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;
-        match disk.create_dir(&directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Error::io("create", &directory)(error));
-            }
-            _ => disk.sync_dir(root).map_err(Error::io("sync", root))?,
-        }
-        let basis = Basis::decode(&bytes).map_err(|flaw| Error::flaw(&directory, flaw))?;
-        durable::publish(disk, &directory, &basis_file(&basis.digest()), &bytes)?;
-        done.trained += 1;
-        self.bases.get(disk, root, &basis.digest()).map(Some)
-    }
-
-    /// Removes the bases of a space that no code file needs any more.
-    fn remove_older(&self, identity: &EmbeddingIdentity, newest: &Basis) -> Result<()> {
-        let (environment, root) = (self.environment(), self.path());
-        let disk = &*environment.disk;
-        for digest in codes::digests(disk, root)? {
-            let Ok(basis) = self.bases.get(disk, root, &digest) else { continue };
-            if basis.is_of(identity) && basis.version() < newest.version() {
-                let path = Bases::directory(root).join(basis_file(&digest));
-                disk.remove(&path).map_err(Error::io("remove", &path))?;
-                environment.observer.event(&Event::Swept { path });
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Collection {
@@ -151,22 +100,6 @@ impl Collection {
         }
         Ok(done)
     }
-}
-
-/// Rows spread evenly over all views. Rows that cannot be read are left out.
-fn sample(views: &[View], rows: u64, wanted: u64) -> Vec<(&[f32], f64)> {
-    let mut sample = Vec::new();
-    let mut seen = 0u64;
-    for part in views.iter().flat_map(|view| &view.parts) {
-        for row in part.live.iter(0, u32::MAX) {
-            // As many as the share of the rows so far asks for.
-            if u128::from(seen) * u128::from(wanted) / u128::from(rows.max(1)) >= sample.len() as u128 {
-                sample.extend(part.segment.vector_and_norm(row));
-            }
-            seen += 1;
-        }
-    }
-    sample
 }
 
 /// Which derived files of a segment are missing, damaged in some block, or made with another basis.

@@ -83,6 +83,10 @@ pub fn decode(bytes: &[u8]) -> Result<Basis, Flaw> {
     if !(0.0..0.01).contains(&defect) {
         return wrong("defect", "at most 0.01".to_owned(), defect.to_string());
     }
+    let pass_share = f64::from_bits(header.pass_share);
+    if !(0.0..=1.0).contains(&pass_share) {
+        return wrong("pass_share", "0 to 1".to_owned(), pass_share.to_string());
+    }
     if let Some(value) = centre.iter().chain(&directions).chain(&spectrum).find(|value| !value.is_finite()) {
         return wrong("elements", "finite numbers".to_owned(), value.to_string());
     }

@@ -28,6 +28,14 @@ impl Seed {
         Self::new(&[0; 16], 0)
     }
 
+    /// The seed that the header of a file derived from a segment names in its first fields. A wrong name fails the header's
+    /// checksum like any other wrong byte.
+    pub fn of_derived(header: &[u8]) -> Self {
+        let id = header.get(8..24).and_then(|id| Id::try_from(id).ok()).unwrap_or_default();
+        let segment = header.get(24..).and_then(|rest| rest.first_chunk::<8>()).copied().unwrap_or_default();
+        Self::new(&id, u64::from_le_bytes(segment))
+    }
+
     /// The CRC-32 of `bytes` that lie at `offset` in the file.
     pub fn crc(&self, offset: u64, bytes: &[u8]) -> u32 {
         let mut hasher = self.0.clone();

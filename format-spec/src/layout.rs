@@ -125,6 +125,7 @@ structures! {
         version: u64, "Counts the bases of a space from 1. New code files are made with the greatest.";
         defect: u64, "Bits of an f64: at least the norm of V times its transpose minus the identity matrix.";
         variance: u64, "Bits of an f64: the mean squared distance of the sample from the centre.";
+        pass_share: u64, "Bits of an f64: the share of rows that heads alone left over, measured on rows beside the sample.";
     }
 }
 

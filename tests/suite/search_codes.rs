@@ -2,6 +2,7 @@
 //! made to break bounds; and codes and bases can be deleted, damaged or half made at will.
 
 mod comparison;
+mod drift;
 mod shape;
 
 use std::path::PathBuf;

@@ -50,6 +50,11 @@ impl Basis {
         self.file.header.rows
     }
 
+    /// The share of rows that heads could not rule out when it was trained; see `drift.rs`.
+    pub(super) fn pass_share(&self) -> f64 {
+        f64::from_bits(self.file.header.pass_share)
+    }
+
     pub(crate) fn is_of(&self, identity: &EmbeddingIdentity) -> bool {
         let header = &self.file.header;
         header.space == basis::space_of(identity)

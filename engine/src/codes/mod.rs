@@ -11,6 +11,7 @@
 
 mod bases;
 mod bound;
+mod drift;
 mod file;
 mod query;
 mod rotation;
@@ -24,6 +25,7 @@ mod write;
 mod bound_tests;
 
 pub(crate) use bases::{Bases, Basis, digests, load as load_basis};
+pub(crate) use drift::{has_drifted, held_back};
 pub(crate) use file::Codes;
 pub(crate) use query::CodeQuery;
 pub(crate) use train::{sample_rows, train};

@@ -6,7 +6,9 @@ use siltstone_format::identity::EmbeddingIdentity;
 use siltstone_format::layout::BasisHeader;
 use siltstone_format::limits::MAX_HEAD;
 
+use super::bases::Basis;
 use super::bound::{MOST, dot, norm};
+use super::drift::pass_share;
 use super::rows::centred;
 use super::subspace::{Directions, leading};
 use crate::distance::product::{Right, add_products};
@@ -25,11 +27,11 @@ const HEAD_STEP: usize = 16;
 const QUERIES: usize = 32;
 const COMPARED: usize = 4096;
 /// The best that a typical search asks for.
-const TOP_K: f64 = 10.0;
+pub(super) const TOP_K: f64 = 10.0;
 /// What reading a byte out of order costs, in bytes read in order.
 const OUT_OF_ORDER: f64 = 2.0;
 /// What the upper halves, and the whole bytes, leave of a head.
-const HEAD_LEFT: f64 = 0.102;
+pub(super) const HEAD_LEFT: f64 = 0.102;
 const FINE_LEFT: f64 = 0.02;
 /// What the signs leave of a tail.
 const TAIL_LEFT: f64 = 0.62;
@@ -42,11 +44,13 @@ pub(crate) fn sample_rows(rows: u64, dims: u32) -> u64 {
 /// The rows to learn from, with their canonical squared norms.
 pub(crate) type Sample<'a> = [(&'a [f32], f64)];
 
-/// The bytes of a basis for the space of `identity`, in which there are `rows` rows; `None` when there is nothing to learn
-/// from: no rows, or such that no code could be made for them.
+/// The bytes of a basis for the space of `identity`, in which there are `rows` rows, learnt from a sample and measured on
+/// the rows `held` back from it; `None` when there is nothing to learn from: no rows, or such that no code could be made
+/// for them.
 pub(crate) fn train(
     identity: &EmbeddingIdentity,
     sample: &Sample<'_>,
+    held: &Sample<'_>,
     rows: u64,
     version: u64,
 ) -> Option<Vec<u8>> {
@@ -64,7 +68,7 @@ pub(crate) fn train(
     let directions = found.rows.get(..head * dims)?;
     let unscaled = f64::from(scale).powi(2).recip();
     let spectrum: Vec<f32> = found.variances.iter().take(head).map(|v| (v * unscaled) as f32).collect();
-    let header = BasisHeader {
+    let mut header = BasisHeader {
         space: space_of(identity),
         dims: identity.dims,
         metric: identity.metric.code(),
@@ -74,10 +78,12 @@ pub(crate) fn train(
         version,
         defect: found.defect.to_bits(),
         variance: variance.to_bits(),
+        pass_share: 1.0f64.to_bits(),
     };
-    let bytes = basis::encode(&header, &centre, directions, &spectrum);
     // A sample at the edge of the range may have given numbers that are none.
-    basis::decode(&bytes).is_ok().then_some(bytes)
+    let unmeasured = Basis::decode(&basis::encode(&header, &centre, directions, &spectrum)).ok()?;
+    header.pass_share = pass_share(&unmeasured, held, rows).to_bits();
+    Some(basis::encode(&header, &centre, directions, &spectrum))
 }
 
 /// The mean of the rows that codes can be made for.

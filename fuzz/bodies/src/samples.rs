@@ -189,6 +189,7 @@ pub fn basis() -> Vec<u8> {
         version: 1,
         defect: 1e-7f64.to_bits(),
         variance: 0.5f64.to_bits(),
+        pass_share: 0.125f64.to_bits(),
     };
     let directions: Vec<f32> = (0..dims * head).map(|at| f32::from(u8::from(at % 6 == 0))).collect();
     basis::encode(&header, &[0.25; 5], &directions, &[0.3, 0.1, 0.05])

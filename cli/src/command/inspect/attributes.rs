@@ -2,11 +2,12 @@
 
 use std::io::{Read, Seek};
 
+use siltstone_format::Seed;
 use siltstone_format::attributes::{Index, Plain, block_offset, blocks, check_block, decode_header};
 use siltstone_format::layout::AttributeHeader;
 use siltstone_format::limits::ATTRIBUTE_BLOCK_BYTES;
 
-use super::derived::{Checked, seed_of};
+use super::derived::Checked;
 use super::file::unreadable;
 use super::part::Part;
 use super::segment::Emit;
@@ -26,7 +27,7 @@ pub(super) fn parts<R: Read + Seek>(
         Err(flaw) => return emit(unreadable(flaw)),
     };
     let part = Part::new("attribute header", 0, bytes.len() as u64);
-    let seed = seed_of(&bytes);
+    let seed = Seed::of_derived(&bytes);
     let header = match decode_header(&bytes, source.length, &seed) {
         Err(flaw) => {
             emit(part.flaw(flaw))?;

@@ -7,9 +7,9 @@ use siltstone_format::codes::{check_block, decode_header};
 use siltstone_format::layout::{BasisHeader, CodeHeader};
 use siltstone_format::limits::MAX_BASIS_BYTES;
 use siltstone_format::names::basis_of;
-use siltstone_format::{Flaw, basis};
+use siltstone_format::{Flaw, Seed, basis};
 
-use super::derived::{Checked, seed_of};
+use super::derived::Checked;
 use super::file::unreadable;
 use super::part::Part;
 use super::segment::Emit;
@@ -23,7 +23,7 @@ pub(super) fn parts<R: Read + Seek>(source: &mut Source<R>, emit: Emit<'_>) -> R
         Err(flaw) => return emit(unreadable(flaw)),
     };
     let part = Part::new("code header", 0, bytes.len() as u64);
-    let seed = seed_of(&bytes);
+    let seed = Seed::of_derived(&bytes);
     let (header, geometry) = match decode_header(&bytes, source.length, &seed) {
         // Without it nobody knows where a block begins.
         Err(flaw) => return emit(part.flaw(flaw)),
@@ -70,6 +70,7 @@ pub(super) fn basis<R: Read + Seek>(
     let part = part.hex("space", &header.space).fact("dims", header.dims).fact("metric", header.metric);
     let part = part.fact("head", header.head).fact("sample_rows", header.sample_rows);
     let part = part.fact("rows", header.rows).fact("version", header.version);
+    let part = part.fact("pass_share", f64::from_bits(header.pass_share));
     emit(part.fact("defect", f64::from_bits(header.defect)))?;
     let variance = f64::from_bits(header.variance);
     let along: f64 = found.spectrum.iter().map(|variance| f64::from(*variance)).sum();

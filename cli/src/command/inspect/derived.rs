@@ -1,21 +1,13 @@
-//! What the files that are derived from a segment have in common: they name the seed of their checksums, and consist of
-//! blocks of which only damaged ones are worth a line.
+//! What files derived from a segment have in common: blocks, of which only damaged ones are worth a line.
 
 use std::io::{Read, Seek};
 
-use siltstone_format::{Flaw, Id, Seed};
+use siltstone_format::Flaw;
 
 use super::part::Part;
 use super::segment::Emit;
 use super::source::Source;
 use crate::exit::CliError;
-
-/// The seed that a header names in its first two fields; a wrong name fails the checksum like any other wrong byte.
-pub(super) fn seed_of(header: &[u8]) -> Seed {
-    let collection = header.get(8..24).and_then(|id| Id::try_from(id).ok()).unwrap_or_default();
-    let number = header.get(24..32).and_then(|number| number.try_into().ok()).map_or(0, u64::from_le_bytes);
-    Seed::new(&collection, number)
-}
 
 /// Blocks that were looked at.
 pub(super) struct Checked {

@@ -7,7 +7,6 @@ use siltstone_format::layout::{KeyIndexEntry, KeyIndexHeader};
 use siltstone_format::limits::KEY_INDEX_BLOCK_BYTES;
 use siltstone_format::{Flaw, Seed};
 
-use super::derived::seed_of;
 use super::file::unreadable;
 use super::part::Part;
 use super::segment::Emit;
@@ -26,7 +25,7 @@ pub(super) fn parts<R: Read + Seek>(
         Err(flaw) => return emit(unreadable(flaw)),
     };
     let part = Part::new("key index header", 0, bytes.len() as u64);
-    let seed = seed_of(&bytes);
+    let seed = Seed::of_derived(&bytes);
     let entries = match decode_header(&bytes, source.length, &seed) {
         Err(flaw) => {
             emit(part.flaw(flaw))?;

@@ -1,0 +1,42 @@
+//! The rows that a basis is learnt from, and those that it is measured on.
+
+use crate::codes;
+use crate::view::{Part, View};
+
+/// Rows spread evenly over all views.
+pub(super) struct Sample<'v> {
+    places: Vec<(&'v Part, u32)>,
+    /// One in so many is measured and not learnt from.
+    held_back: usize,
+}
+
+impl<'v> Sample<'v> {
+    pub(super) fn of(views: &'v [View], rows: u64, wanted: u64) -> Self {
+        let (mut places, mut seen) = (Vec::new(), 0u64);
+        for part in views.iter().flat_map(|view| &view.parts) {
+            for row in part.live.iter(0, u32::MAX) {
+                // As many as the share of the rows so far asks for.
+                if u128::from(seen) * u128::from(wanted) / u128::from(rows.max(1)) >= places.len() as u128 {
+                    places.push((part, row));
+                }
+                seen += 1;
+            }
+        }
+        Self { places, held_back: codes::held_back(wanted) }
+    }
+
+    /// Rows of the sample, by whether they are held back. Those that cannot be read are left out.
+    fn rows(&self, held: bool) -> Vec<(&'v [f32], f64)> {
+        let chosen =
+            self.places.iter().enumerate().filter(|(at, _)| at.is_multiple_of(self.held_back) == held);
+        chosen.filter_map(|(_, (part, row))| part.segment.vector_and_norm(*row)).collect()
+    }
+
+    pub(super) fn learnt(&self) -> Vec<(&'v [f32], f64)> {
+        self.rows(false)
+    }
+
+    pub(super) fn held(&self) -> Vec<(&'v [f32], f64)> {
+        self.rows(true)
+    }
+}
