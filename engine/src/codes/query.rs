@@ -10,7 +10,7 @@ use super::bound::{
 };
 use super::rotation;
 use crate::distance::Query;
-use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, QUERY_MOST};
+use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, QUERY_MOST, TILE};
 use crate::distance::signs::SignQuery;
 use crate::distance::wide::{project, subtract};
 
@@ -152,6 +152,25 @@ impl CodeQuery {
     /// Level 1: bounds and estimates of the rows of a block.
     pub(crate) fn bounds(&self, block: &HeadBlock<'_>) -> Bounds {
         self.kernel.bounds(block, &self.head, &self.factors)
+    }
+
+    /// Queries that level 1 takes together.
+    pub(crate) const TILE: usize = TILE;
+
+    /// Level 1 for some queries of one basis, at most [`TILE`](Self::TILE) of them.
+    pub(crate) fn bounds_of(queries: &[Self], block: &HeadBlock<'_>) -> impl Iterator<Item = Bounds> {
+        let found = match queries {
+            [a, b, c, d] => {
+                let tile = [a, b, c, d].map(|query| (&query.head, &query.factors));
+                a.kernel.bounds_of_tile(block, tile).map(Some)
+            }
+            some => {
+                let mut found = [None; TILE];
+                found.iter_mut().zip(some).for_each(|(found, query)| *found = Some(query.bounds(block)));
+                found
+            }
+        };
+        found.into_iter().flatten()
     }
 
     /// The estimate of level 1, made better by the tail block.

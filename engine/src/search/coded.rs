@@ -6,6 +6,8 @@
 //! against it; what reaches it is bounded again by its tail, and what reaches it still is scored. A query that tails
 //! turn out not to help goes from level 1 to the rows.
 
+mod batch;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -182,7 +184,11 @@ impl<'v> Coded<'v> {
         let together = (BOUNDS / (blocks * BLOCK_ROWS)).clamp(1, queries.len().max(1));
         for first in (0..queries.len()).step_by(together) {
             let range = first..(first + together).min(queries.len());
-            self.run_some(range, queries, tops, search, limit, counts)?;
+            if range.len() > 1 && search.mode == Mode::Exact && self.has_ample_sample(limit) {
+                self.run_batch(range, queries, tops, limit, counts)?;
+            } else {
+                self.run_some(range, queries, tops, search, limit, counts)?;
+            }
         }
         for part in &self.parts {
             counts.add(&counts.rows_scanned, part.rows.mask.count());

@@ -16,10 +16,12 @@ mod fine;
 mod reach;
 #[cfg(test)]
 mod tests;
+mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use reach::reaching;
+pub(crate) use tile::TILE;
 
 /// Rows of a block.
 pub(crate) const BLOCK_ROWS: usize = siltstone_format::limits::CODE_BLOCK_ROWS;

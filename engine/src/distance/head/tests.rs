@@ -42,6 +42,13 @@ fn every_instruction_set_gives_the_bounds_of_the_portable_one() {
                 let query = HeadQuery::new(&elements);
                 let expected = portable.bounds(&block, &query, &factors);
                 assert_eq!(kernel.bounds(&block, &query, &factors), expected, "{kind:?}, {head} elements");
+                let other = HeadQuery::new(&elements.iter().map(|y| y / 2).collect::<Vec<_>>());
+                let found = kernel.bounds_of_tile(
+                    &block,
+                    [(&query, &factors), (&other, &factors), (&query, &factors), (&other, &factors)],
+                );
+                let alone = portable.bounds(&block, &other, &factors);
+                assert_eq!(found, [expected, alone, expected, alone], "{kind:?}, {head} elements, a tile");
                 tried += BLOCK_ROWS;
 
                 // The portable sums against the plainest definition.

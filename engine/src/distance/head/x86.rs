@@ -12,7 +12,7 @@ use std::arch::x86_64::{
 use super::{BLOCK_ROWS, Bounds, Factors, GROUP, HeadBlock, HeadQuery, Lanes, evaluate, groups};
 
 /// Four digits as the bytes of a word.
-fn word(digits: [i8; GROUP]) -> i32 {
+pub(super) fn word(digits: [i8; GROUP]) -> i32 {
     i32::from_le_bytes(digits.map(|digit| digit as u8))
 }
 
