@@ -368,7 +368,7 @@ impl<'v> Coded<'v> {
         };
         let bounds = passed.bounds.get(at).map(Vec::as_slice).unwrap_or_default();
         let threshold = coded.threshold(top.bar());
-        let mut rows: Vec<(u32, f32)> = Vec::new();
+        let mut rows = Vec::new();
         let mut seeded = seeded.iter().peekable();
         for (first, block) in (passed.first_row..).step_by(BLOCK_ROWS).zip(bounds.as_chunks().0) {
             let mut left = reaching(block, threshold) & part.rows.mask.thirty_two(first);
@@ -382,29 +382,42 @@ impl<'v> Coded<'v> {
             }
         }
         counts.add(&counts.passed_heads, rows.len() as u64);
-        if tails.are_worth_it() {
-            let threshold = f64::from(threshold);
-            counts.add(&counts.bytes_read, rows.len() as u64 * part.codes.bytes().1);
-            let place = |row: u32| (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
-            let mut left = Vec::new();
-            for (at, &(row, most)) in rows.iter().enumerate() {
-                if let Some((next, _)) = rows.get(at + AHEAD) {
-                    part.codes.fetch_tail(place(*next));
-                }
-                let most = part.codes.tail(place(row)).map(|tail| coded.sharpen(most, &tail));
-                // What is damaged, or no number, rules nothing out.
-                if most.is_none_or(|most| most >= threshold || most.is_nan()) {
-                    left.push((row, most.map_or(f32::INFINITY, |most| most as f32)));
-                }
-            }
-            tails.note(rows.len(), left.len());
-            rows = left;
-        }
+        let rows = part.by_tails(rows, coded, threshold, tails, counts);
         counts.add(&counts.passed_signs, rows.len() as u64);
-        let rows: Vec<u32> = rows.into_iter().map(|(row, _)| row).collect();
         counts.add(&counts.bytes_read, rows.len() as u64 * 4 * query.dims() as u64);
         counts.add(&counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
         Ok(())
+    }
+}
+
+impl CodedPart<'_> {
+    /// Of rows whose bounds reach a threshold, those that their tails cannot rule out.
+    fn by_tails(
+        &self,
+        rows: Vec<(u32, f32)>,
+        query: &CodeQuery,
+        threshold: f32,
+        tails: &Tails,
+        counts: &Counts,
+    ) -> Vec<u32> {
+        if !tails.are_worth_it() {
+            return rows.into_iter().map(|(row, _)| row).collect();
+        }
+        let place = |row: u32| (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
+        let mut left = Vec::new();
+        for (at, &(row, most)) in rows.iter().enumerate() {
+            if let Some((next, _)) = rows.get(at + AHEAD) {
+                self.codes.fetch_tail(place(*next));
+            }
+            let most = self.codes.tail(place(row)).map(|tail| query.sharpen(most, &tail));
+            // What is damaged, or no number, rules nothing out.
+            if most.is_none_or(|most| most >= f64::from(threshold) || most.is_nan()) {
+                left.push(row);
+            }
+        }
+        counts.add(&counts.bytes_read, rows.len() as u64 * self.codes.bytes().1);
+        tails.note(rows.len(), left.len());
+        left
     }
 }
 

@@ -10,9 +10,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{Coded, CodedPart, SEEDS, Seed, TASK_BLOCKS, Tails, best};
-use crate::codes::{CodeQuery, Codes};
+use crate::codes::CodeQuery;
 use crate::distance::Query;
-use crate::distance::head::BLOCK_ROWS;
+use crate::distance::head::{BLOCK_ROWS, reaching};
 use crate::error::Result;
 use crate::search::scan::Counts;
 use crate::search::top::Top;
@@ -162,14 +162,12 @@ impl<'v> Coded<'v> {
             for ((coded, thresholds), out) in tiles.zip(reached.rows.chunks_mut(CodeQuery::TILE)) {
                 let found = CodeQuery::bounds_of(coded, &heads);
                 for ((found, threshold), out) in found.zip(thresholds).zip(out) {
-                    // A bound that is not a number cannot rule a row out.
-                    if found.most.iter().fold(true, |below, most| below & (*most < *threshold)) {
-                        continue;
+                    let mut left = reaching(&found.most, *threshold) & mask;
+                    while left != 0 {
+                        let lane = left.trailing_zeros();
+                        left &= left - 1;
+                        out.extend(found.most.get(lane as usize).map(|most| (row + lane, *most)));
                     }
-                    let reaching = (row..).zip(&found.most).filter(|(row, most)| {
-                        mask >> (row % 32) & 1 == 1 && (**most >= *threshold || most.is_nan())
-                    });
-                    out.extend(reaching.map(|(row, most)| (row, *most)));
                 }
             }
         }
@@ -218,17 +216,11 @@ impl<'v> Coded<'v> {
             let reaching = rows.get(at).into_iter().flatten().filter(|(row, most)| {
                 (*most >= threshold || most.is_nan()) && !is_scored(&scored, *of, *row)
             });
-            let mut rows: Vec<(u32, f32)> = reaching.copied().collect();
+            let rows: Vec<(u32, f32)> = reaching.copied().collect();
             counts.add(&counts.passed_heads, rows.len() as u64);
-            if tails.are_worth_it() {
-                let looked_at = rows.len();
-                counts.add(&counts.bytes_read, looked_at as u64 * part.codes.bytes().1);
-                rows.retain(|&(row, most)| coded.may_reach(&part.codes, row, most, threshold));
-                tails.note(looked_at, rows.len());
-            }
+            let rows = part.by_tails(rows, coded, threshold, &tails, counts);
             counts.add(&counts.passed_signs, rows.len() as u64);
             counts.add(&counts.bytes_read, rows.len() as u64 * 4 * query.dims() as u64);
-            let rows: Vec<u32> = rows.into_iter().map(|(row, _)| row).collect();
             counts.add(&counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
         }
         Ok(())
@@ -240,16 +232,5 @@ impl CodedPart<'_> {
     fn block(&self, block: usize) -> (u32, u32) {
         let row = (block * BLOCK_ROWS) as u32;
         (row, self.rows.mask.thirty_two(row))
-    }
-}
-
-impl CodeQuery {
-    /// Whether a row whose bound reaches a threshold reaches it by its tail too.
-    fn may_reach(&self, codes: &Codes, row: u32, most: f32, threshold: f32) -> bool {
-        let (block, lane) = (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
-        codes.tail(block, lane).is_none_or(|tail| {
-            let sharper = self.sharpen(most, &tail);
-            sharper >= f64::from(threshold) || sharper.is_nan()
-        })
     }
 }
