@@ -1,4 +1,7 @@
-//! The manifest of a collection: reading the current one, and the one function that publishes the next.
+//! The manifest of a collection: reading the current one, the one function that publishes the next, and making a lost one
+//! again from the segments.
+
+mod rebuild;
 
 use std::path::Path;
 
@@ -12,6 +15,8 @@ use siltstone_format::names::FileKind;
 use crate::disk::{Disk, Entry, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+
+pub(crate) use rebuild::rebuilt;
 
 /// The generations that lie in a directory, rising.
 pub(crate) fn generations(entries: &[Entry]) -> Vec<u64> {

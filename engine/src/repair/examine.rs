@@ -28,7 +28,7 @@ use crate::error::{Error, Result};
 use crate::event::Event;
 use crate::segment::{Promise, SegmentPlace};
 use crate::view::sealed_promise;
-use crate::{catalogue, manifest, recover, witness};
+use crate::{catalogue, manifest, witness};
 
 /// What is to be done about a collection.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ pub(super) fn examine(
         Document::Lost(flaw) => {
             let name = newest.map_or_else(String::new, |newest| FileKind::Manifest(newest).file_name());
             let path = if newest.is_some() { directory.join(name) } else { directory.clone() };
-            match recover::rebuilt_manifest(environment, &directory, entry.collection) {
+            match manifest::rebuilt(environment, &directory, entry.collection) {
                 Ok(manifest) => {
                     rebuilt = Some(newest);
                     let remedy = |flaw| Remedy::Rebuild { flaw };

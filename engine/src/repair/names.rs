@@ -17,7 +17,7 @@ use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::store::Store;
-use crate::{catalogue, lock, manifest, recover};
+use crate::{catalogue, lock, manifest};
 
 /// The catalogue as it should be, and what is to be done about the file.
 pub(super) struct Found {
@@ -110,7 +110,7 @@ fn rebuilt(environment: &Environment, root: &Path) -> Result<Option<Catalogue>> 
         };
         let name = match read {
             Some(Document::Good(manifest) | Document::Mended(manifest, _)) => manifest.name,
-            _ => match recover::rebuilt_manifest(environment, &directory, collection) {
+            _ => match manifest::rebuilt(environment, &directory, collection) {
                 Ok(manifest) => manifest.name,
                 Err(Error::Damaged { .. }) => {
                     let is_segment = |name: &str| matches!(FileKind::of(name), Some(FileKind::Segment(_)));

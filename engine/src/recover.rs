@@ -4,10 +4,6 @@
 //! that is rebuilt from the segments when the old one is lost. A collection with damaged segments is copied row by row:
 //! every row that is whole, without its history.
 
-mod rebuild;
-
-pub(crate) use rebuild::manifest as rebuilt_manifest;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -120,7 +116,7 @@ fn one(
         Ok(manifest) => (manifest, false),
         Err(Error::Damaged { path, flaw, .. }) => {
             damage.push(Damage { path, flaw: *flaw });
-            (rebuild::manifest(environment, &directory, id)?, true)
+            (manifest::rebuilt(environment, &directory, id)?, true)
         }
         Err(error) => return Err(error),
     };

@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 /// The manifest that the files in `directory` amount to.
-pub(crate) fn manifest(environment: &Environment, directory: &Path, id: Id) -> Result<Manifest> {
+pub(crate) fn rebuilt(environment: &Environment, directory: &Path, id: Id) -> Result<Manifest> {
     let disk = &*environment.disk;
     let (mut found, mut snapshots) = (Vec::new(), Vec::new());
     let (mut greatest, mut generation) = (0, 0);
