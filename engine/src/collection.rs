@@ -14,6 +14,7 @@ use crate::attributes::Attributes;
 use crate::codes::{Bases, Codes};
 use crate::compact::{self, CompactOptions, CompactPlan, CompactReport, Space};
 use crate::derived::Known;
+use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::event::Event;
@@ -230,11 +231,18 @@ impl Collection {
         Writer::open(&self.shared, options).map_err(|error| self.shared.mark_copied(error))
     }
 
+    /// Its random identity, which it keeps for good. Its directory bears it, unless the collection was restored.
+    pub fn id(&self) -> Id {
+        self.shared.id
+    }
+
     /// Who writes to the collection now, or wrote last, as they said themselves; and whether they still do.
     pub fn writer_status(&self) -> (Option<Holder>, bool) {
         let path = self.shared.directory.join(LOCK_FILE);
         let holder = lock::holder(&self.shared.environment, &path);
-        let held = matches!(self.shared.environment.disk.lock(&path), Ok(None));
+        let disk = &*self.shared.environment.disk;
+        // Whoever asks only looks: a lock that nobody ever took is not made.
+        let held = disk.open(&path, Mode::Read).is_ok() && matches!(disk.lock(&path), Ok(None));
         (holder, held)
     }
 
@@ -294,6 +302,15 @@ impl Collection {
     /// As [`Collection::writer`] and [`Writer::compact`].
     pub fn compact(&self, options: &CompactOptions) -> Result<CompactReport> {
         self.writer()?.compact(options)
+    }
+
+    /// As [`Collection::compact`], for as long as `go_on` says so: it is asked before each group of segments. Groups that
+    /// are done stay done, and [`CompactReport::left_groups`] counts the others.
+    ///
+    /// # Errors
+    /// As [`Collection::compact`].
+    pub fn compact_while(&self, options: &CompactOptions, go_on: &dyn Fn() -> bool) -> Result<CompactReport> {
+        self.writer()?.compact_while(options, go_on)
     }
 
     /// Where the space of the collection's segments goes. Takes no lock and reads no rows.

@@ -4,6 +4,7 @@
 //! same work, and published by rename; dying at any step leaves files that are whole, or that the next writer sweeps.
 
 mod basis;
+mod remove;
 mod sample;
 
 use std::path::PathBuf;
@@ -40,6 +41,8 @@ pub struct Encoded {
     pub segments: u64,
     /// Rows of those segments.
     pub rows: u64,
+    /// Files that were of no use and were removed: bases that are damaged, code files without a basis.
+    pub removed: u64,
     /// Collections that somebody else was writing to: left for the next time.
     pub busy: u64,
 }
@@ -49,8 +52,9 @@ impl Store {
     /// learnt from a sample of all of its collections, then a code file and an attribute index for each sealed segment. A
     /// basis is learnt anew when there are eight times as many rows, or when it lets more than twice the share of them
     /// pass that it did at first; then all codes of the space are made anew too. Open segments with at least 64 rows, and
-    /// more than an eighth of the rows before them, are sealed first. Answers stay the same, and come sooner. Hidden
-    /// collections are left out.
+    /// more than an eighth of the rows before them, are sealed first. Answers stay the same, and come sooner. What is
+    /// damaged or stale is made again; what cannot be, because there is no basis any more, is removed. Hidden collections
+    /// are left out.
     ///
     /// Durability: files are synced and renamed; losing them costs time only. Cost: reads all codes and attribute indexes,
     /// and the rows that have none, about twenty microseconds a row of 1536 elements and processor; some seconds when a
@@ -62,6 +66,7 @@ impl Store {
         // A basis may have been damaged since it was read: what is made now must be of use to others.
         self.bases.forget();
         let mut done = Encoded::default();
+        self.remove_damaged_bases(&mut done)?;
         let mut spaces: Vec<(EmbeddingIdentity, Vec<Collection>)> = Vec::new();
         for collection in self.collections()? {
             match spaces.iter_mut().find(|(identity, _)| identity.same_space(collection.identity())) {
@@ -70,16 +75,19 @@ impl Store {
             }
         }
         for (identity, collections) in &spaces {
-            if let Some(basis) = self.basis(identity, collections, &mut done)? {
-                for collection in collections {
-                    match encode_collection(&collection.shared, &basis, true, &mut done) {
-                        Err(Error::Locked { .. }) => done.busy += 1,
-                        result => result?,
-                    }
+            let basis = self.basis(identity, collections, &mut done)?;
+            for collection in collections {
+                let encoded = match &basis {
+                    Some(basis) => encode_collection(&collection.shared, basis, true, &mut done),
+                    None => remove::remove_useless(&collection.shared, &mut done),
+                };
+                match encoded {
+                    Err(Error::Locked { .. }) => done.busy += 1,
+                    result => result?,
                 }
-                if done.busy == 0 {
-                    self.remove_older(identity, &basis)?;
-                }
+            }
+            if let Some(basis) = basis.filter(|_| done.busy == 0) {
+                self.remove_older(identity, &basis)?;
             }
         }
         Ok(done)
@@ -88,15 +96,17 @@ impl Store {
 
 impl Collection {
     /// Makes search codes for the sealed segments that have none, with the basis that the store has for their vector
-    /// space; see [`Store::encode`], which makes one. Without one nothing happens.
+    /// space; see [`Store::encode`], which makes one. Without one, code files that are of no use are removed.
     ///
     /// # Errors
     /// [`Error::Locked`] while somebody else writes; damage; a disk that refuses.
     pub fn encode(&self) -> Result<Encoded> {
         let (mut done, shared) = (Encoded::default(), &self.shared);
         let disk = &*shared.environment.disk;
-        if let Some(basis) = shared.bases.newest(disk, &shared.root, &shared.identity)? {
-            encode_collection(shared, &basis, false, &mut done)?;
+        shared.bases.forget();
+        match shared.bases.newest(disk, &shared.root, &shared.identity)? {
+            Some(basis) => encode_collection(shared, &basis, false, &mut done)?,
+            None => remove::remove_useless(shared, &mut done)?,
         }
         Ok(done)
     }

@@ -24,8 +24,20 @@ impl Writer {
     /// committed; an undo snapshot whose name is taken; a disk that refuses or is full, which poisons the writer and loses
     /// nothing.
     pub fn compact(&mut self, options: &CompactOptions) -> Result<CompactReport> {
+        self.compact_while(options, &|| true)
+    }
+
+    /// As [`Writer::compact`], for as long as `go_on` says so: it is asked before each group of segments.
+    ///
+    /// # Errors
+    /// As [`Writer::compact`].
+    pub fn compact_while(
+        &mut self,
+        options: &CompactOptions,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<CompactReport> {
         self.check_between_batches("compact")?;
-        compact::run(self, options)
+        compact::run(self, options, go_on)
     }
 
     pub(crate) fn options(&self) -> &WriterOptions {

@@ -1,6 +1,9 @@
 //! One moment of a whole store, held open: what a backup will contain. No lock is taken. Documents are read into memory;
 //! segments are opened, so that a compaction that removes them takes nothing away, and the open one is cut at the end of
 //! its last whole commit. A file that vanishes meanwhile makes the collection be captured again.
+//!
+//! Half of the files that a process may have open are held. Those beyond are opened again when they are read, and one that
+//! is gone by then makes the whole backup begin anew.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -18,9 +21,6 @@ use crate::disk::{Attributes, Disk, DiskFile, Mode};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
-/// Most files that are held open. Others are opened again when they are read; a file that is gone by then makes the
-/// whole backup begin anew.
-const MOST_HELD: usize = 128;
 /// How often a collection is captured again when a writer changes it meanwhile.
 const ATTEMPTS: usize = 20;
 /// How often one that looks damaged is looked at again.
@@ -35,6 +35,9 @@ pub(super) struct Capture {
     pub(super) files: BTreeMap<String, Captured>,
     pub(super) directories: BTreeSet<String>,
     pub(super) snapshot: Option<String>,
+    /// Most files that are held open.
+    most_held: usize,
+    held: usize,
 }
 
 /// A captured file.
@@ -122,6 +125,8 @@ impl Capture {
             files: BTreeMap::new(),
             directories: BTreeSet::from([format!("{STORE_DIR}/{COLLECTIONS_DIR}")]),
             snapshot: snapshot.map(str::to_owned),
+            most_held: environment.disk.most_open_files() / 2,
+            held: 0,
         };
         for entry in &catalogue.collections {
             let mut attempt = 1;
@@ -152,11 +157,11 @@ impl Capture {
     }
 
     fn put(&mut self, path: &str, mut file: Captured) {
-        let is_held = |file: &Captured| matches!(file.content, Content::File { held: Some(_), .. });
-        if let Content::File { held, .. } = &mut file.content
-            && self.files.values().filter(|file| is_held(file)).count() >= MOST_HELD
-        {
-            *held = None;
+        if let Content::File { held, .. } = &mut file.content {
+            match self.held < self.most_held {
+                true => self.held += 1,
+                false => *held = None,
+            }
         }
         for (at, _) in path.match_indices('/') {
             self.directories.extend(path.get(..at).map(str::to_owned));

@@ -12,6 +12,10 @@ pub(crate) trait Receive {
     fn begin(&mut self, file: &BackupFile) -> Result<()>;
     fn chunk(&mut self, bytes: &[u8]) -> Result<()>;
     fn end(&mut self) -> Result<()>;
+    /// Whether nothing that may still come is wanted: then delivery ends here.
+    fn is_satisfied(&self) -> bool {
+        false
+    }
 }
 
 /// A backup that can be read.

@@ -14,6 +14,7 @@ mod archive;
 mod capture;
 mod collect;
 pub(crate) mod content;
+mod extract;
 mod frames;
 mod list;
 mod member;
@@ -35,6 +36,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 pub use crate::restore::{RestoreOptions, Restored, restore};
+pub use extract::extract;
 pub use list::{BackupInfo, BackupKind, Place, find, list, safety_copies};
 pub use prune::{Keep, PrunePlan, Pruned, plan_prune, prune};
 pub(crate) use survey::check_room;

@@ -94,21 +94,27 @@ pub(crate) fn plan_only(shared: &std::sync::Arc<Shared>, options: &CompactOption
     })
 }
 
-/// Compacts under the writer's lock.
-pub(crate) fn run(writer: &mut Writer, options: &CompactOptions) -> Result<CompactReport> {
+/// Compacts under the writer's lock, group by group for as long as `go_on` says so.
+pub(crate) fn run(
+    writer: &mut Writer,
+    options: &CompactOptions,
+    go_on: &dyn Fn() -> bool,
+) -> Result<CompactReport> {
     options.check()?;
     let dropped_rows = drop_rows(writer, options)?;
     let named = named_by_snapshots(writer.shared(), writer.manifest())?;
     let shapes = survey::shapes(&sound_view(writer)?, named.as_ref(), &[])?;
     let plan = plan::plan(&shapes, options);
     let mut report = CompactReport { dropped_rows, ..CompactReport::default() };
-    if !plan.groups.is_empty() {
+    report.left_groups = plan.groups.len();
+    if !plan.groups.is_empty() && go_on() {
         // Then no segment is open that could later kill rows of a segment with a greater number.
         writer.seal()?;
         let mut parts = sound_view(writer)?.parts;
-        for group in &plan.groups {
+        for group in plan.groups.iter().take_while(|_| go_on()) {
             let rewrite = |writer: &mut Writer| rewrite::group(writer, &mut parts, group, named.as_ref());
             report.groups.push(writer.poisoning(rewrite)?);
+            report.left_groups -= 1;
         }
     }
     report.held_bytes = survey::held_bytes(writer.shared(), writer.manifest())?;

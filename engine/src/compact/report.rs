@@ -9,6 +9,8 @@ pub struct CompactReport {
     pub groups: Vec<CompactedGroup>,
     /// Rows that were deleted because the caller asked for it.
     pub dropped_rows: u64,
+    /// Planned groups that were left as they are, because the caller wanted to stop.
+    pub left_groups: usize,
     /// Bytes of segments that now only snapshots keep.
     pub held_bytes: u64,
 }

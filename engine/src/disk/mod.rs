@@ -9,6 +9,7 @@
 //! - [`Disk::rename`] replaces the target atomically.
 
 pub(crate) mod durable;
+mod held;
 mod map;
 mod real;
 mod volume;
@@ -18,6 +19,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+pub(crate) use held::HeldDisk;
 pub use map::Map;
 pub use real::RealDisk;
 
@@ -103,6 +105,11 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// Those of the file system.
     fn lock(&self, path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>>;
+
+    /// How many files this process may have open at once, more or less.
+    fn most_open_files(&self) -> usize {
+        256
+    }
 
     /// What an existing path lies on. A disk that does not know says nothing.
     ///

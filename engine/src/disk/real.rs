@@ -65,6 +65,12 @@ impl Disk for RealDisk {
         }
     }
 
+    #[cfg(unix)]
+    fn most_open_files(&self) -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        limit.map_or(1 << 20, |limit| usize::try_from(limit).unwrap_or(1 << 20))
+    }
+
     fn volume(&self, path: &Path) -> io::Result<Volume> {
         volume::of(path)
     }

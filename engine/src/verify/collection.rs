@@ -10,11 +10,13 @@ use siltstone_format::manifest::Manifest;
 use siltstone_format::names::{ASIDE_DIR, FileKind, WITNESS_FILE};
 use siltstone_format::snapshot::SnapshotSegment;
 
-use super::{Depth, Finding, Report, Severity, segment};
+use super::{Depth, Finding, Report, Severity, codes, segment};
 use crate::collection::Shared;
+use crate::disk::HeldDisk;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::view::{At, OnDamage, build, open_parts};
+use crate::segment::open_sealed;
+use crate::view::{At, OnDamage, build, open_parts, sealed_promise};
 use crate::{catalogue, manifest, snapshot, witness};
 
 /// Collects what is found about one collection.
@@ -61,7 +63,8 @@ pub(crate) fn verify(
         let mut collector =
             Collector { report: Report { collections: 1, ..Report::default() }, name: &entry.name };
         let before = generation(environment, &directory);
-        let result = one_pass(environment, root, entry, &directory, depth, &mut collector);
+        let held = held(environment, &directory);
+        let result = one_pass(&held, root, entry, &directory, depth, &mut collector);
         let changed = before != generation(environment, &directory);
         let again = match &result {
             Ok(()) => changed && !collector.report.findings.is_empty(),
@@ -79,6 +82,35 @@ pub(crate) fn verify(
         }
         attempt += 1;
     }
+}
+
+/// The environment of a reader whom no compaction takes a file away.
+fn held(environment: &Environment, directory: &Path) -> Environment {
+    let disk = Arc::new(HeldDisk::hold(&environment.disk, directory));
+    Environment { disk, ..environment.clone() }
+}
+
+/// Checks the search codes of a collection, to their last byte. Of segments that are damaged, and of a collection without a
+/// manifest, there is nothing to be said here.
+pub(super) fn verify_codes(environment: &Environment, root: &Path, entry: &CatalogueEntry) -> Result<Report> {
+    let directory = catalogue::directory(root, &entry.directory());
+    let environment = held(environment, &directory);
+    let disk = &*environment.disk;
+    let mut collector =
+        Collector { report: Report { collections: 1, ..Report::default() }, name: &entry.name };
+    let manifest = match manifest::current(disk, &directory, &entry.collection) {
+        Err(error) if error.is_damage() || error.is_missing_file() => return Ok(collector.report),
+        manifest => manifest?,
+    };
+    let shared = Shared::new(&environment, root, &manifest, &entry.name).lying_in(&directory);
+    for listed in &manifest.segments {
+        let Some(promise) = sealed_promise(&listed.state) else { continue };
+        match open_sealed(disk, shared.place(listed.segment), promise) {
+            Err(error) if error.is_damage() || error.is_missing_file() => {}
+            segment => codes::verify(&segment?, &shared, Depth::Deep, &mut collector)?,
+        }
+    }
+    Ok(collector.report)
 }
 
 fn generation(environment: &Environment, directory: &Path) -> Option<u64> {

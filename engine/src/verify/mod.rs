@@ -8,6 +8,7 @@ mod segment;
 use std::path::{Path, PathBuf};
 
 use siltstone_format::Flaw;
+use siltstone_format::catalogue::{Catalogue, CatalogueEntry};
 use siltstone_format::checksum::from_hex;
 use siltstone_format::names::{
     ASIDE_DIR, BASES_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, LOCK_FILE, TEMPORARY_SUFFIX, is_hidden,
@@ -93,43 +94,75 @@ pub fn verify(
     depth: Depth,
     only: Option<&[String]>,
 ) -> Result<Report> {
-    let mut report = Report::default();
-    let catalogue = match crate::store::Store::open_in(environment.clone(), root)
-        .and_then(|_| catalogue::load(environment, root))
-    {
+    let mut report = Report { files: 1, ..Report::default() };
+    let catalogue = match the_catalogue(environment, root, only)? {
         Ok(catalogue) => catalogue,
-        Err(Error::Damaged { path, flaw, .. }) => {
-            let severity = Severity::Damage;
-            report.findings.push(Finding { collection: None, path, severity, flaw: *flaw });
-            report.files = 1;
+        Err(finding) => {
+            report.findings.push(finding);
             return Ok(report);
         }
-        Err(error) => return Err(error),
     };
-    report.files = 1;
+    if only.is_none() {
+        strangers(environment, root, &catalogue, &mut report)?;
+        codes::verify_bases(environment, root, &mut report)?;
+    }
+    for entry in wanted(&catalogue, only) {
+        report.merge(collection::verify(environment, root, &entry, depth)?);
+    }
+    Ok(report)
+}
+
+/// Verifies the bases of the store at `root`, and the search codes of all collections, or of those named in `only`, to the
+/// last byte. All that is found is derived: [`Store::encode`](crate::Store::encode) makes it again.
+///
+/// # Errors
+/// As [`verify`]. A catalogue that is damaged hides everything: the report is then empty.
+pub fn verify_codes(environment: &Environment, root: &Path, only: Option<&[String]>) -> Result<Report> {
+    let mut report = Report::default();
+    let Ok(catalogue) = the_catalogue(environment, root, only)? else { return Ok(report) };
+    codes::verify_bases(environment, root, &mut report)?;
+    for entry in wanted(&catalogue, only) {
+        report.merge(collection::verify_codes(environment, root, &entry)?);
+    }
+    report.findings.retain(|finding| finding.severity == Severity::Derived);
+    Ok(report)
+}
+
+/// The catalogue, which must have the collections named in `only`; or what is wrong with it.
+fn the_catalogue(
+    environment: &Environment,
+    root: &Path,
+    only: Option<&[String]>,
+) -> Result<std::result::Result<Catalogue, Finding>> {
+    let opened = crate::store::Store::open_in(environment.clone(), root);
+    let catalogue = match opened.and_then(|_| catalogue::load(environment, root)) {
+        Err(Error::Damaged { path, flaw, .. }) => {
+            let severity = Severity::Damage;
+            return Ok(Err(Finding { collection: None, path, severity, flaw: *flaw }));
+        }
+        catalogue => catalogue?,
+    };
     for name in only.unwrap_or_default() {
         if !catalogue.collections.iter().any(|entry| entry.name == *name) {
             return Err(Error::NoSuchCollection { name: name.clone(), similar: Vec::new() });
         }
     }
-    if only.is_none() {
-        strangers(environment, root, &catalogue, &mut report)?;
-        codes::verify_bases(environment, root, &mut report)?;
-    }
+    Ok(Ok(catalogue))
+}
+
+/// The collections to look at, hidden ones last.
+fn wanted(catalogue: &Catalogue, only: Option<&[String]>) -> Vec<CatalogueEntry> {
     let mut wanted = catalogue.collections.clone();
     wanted.retain(|entry| only.is_none_or(|only| only.contains(&entry.name)));
     wanted.sort_by_key(|entry| is_hidden(&entry.name));
-    for entry in wanted {
-        report.merge(collection::verify(environment, root, &entry, depth)?);
-    }
-    Ok(report)
+    wanted
 }
 
 /// Notes what lies in the store without belonging to it.
 fn strangers(
     environment: &Environment,
     root: &Path,
-    catalogue: &siltstone_format::catalogue::Catalogue,
+    catalogue: &Catalogue,
     report: &mut Report,
 ) -> Result<()> {
     let disk = &*environment.disk;
