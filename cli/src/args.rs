@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, compact, completions, doctor, export, health, import, init, inspect, log, man, recover, search,
-    snapshot, status, stop, update, usage,
+    backup, compact, completions, doctor, export, health, import, init, inspect, log, man, recover, report,
+    search, snapshot, status, stop, update, usage,
 };
 use crate::exit;
 use crate::render::json;
@@ -120,6 +120,9 @@ pub(crate) enum Command {
     /// Save everything that is whole of a damaged store into a new one
     #[command(after_long_help = json::RECOVER)]
     Recover(recover::RecoverArgs),
+    /// Gather what is known about an incident into one file that can be sent
+    #[command(after_long_help = json::REPORT)]
+    Report(report::ReportArgs),
     /// Print the rows of collections as JSON lines
     #[command(after_long_help = json::EXPORT)]
     Export(export::ExportArgs),

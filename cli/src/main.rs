@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             return ExitCode::from(code.code());
         }
     };
+    allow_open_files();
     let json = cli.global.json;
     let exit = run(&cli, &name).unwrap_or_else(|error| {
         render::notices::error(&error, json);
@@ -42,6 +43,23 @@ fn main() -> ExitCode {
     });
     ExitCode::from(exit.code())
 }
+
+/// Hundreds of collections have thousands of files, and a backup holds them open while it reads: as many as the system
+/// allows. A system that refuses leaves it at what there is.
+#[cfg(unix)]
+fn allow_open_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    const MOST: u64 = 65_536;
+    let mut limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.unwrap_or(MOST).min(MOST);
+    if limit.current.is_some_and(|current| current < allowed) {
+        limit.current = Some(allowed);
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
+#[cfg(not(unix))]
+fn allow_open_files() {}
 
 fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
     // These two are about the program itself: nothing of a store or a configuration can keep them from it.
@@ -67,6 +85,7 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Compact(args) => command::compact::run(args, &context),
         Command::Inspect(args) => command::inspect::run(args, &context),
         Command::Recover(args) => command::recover::run(args, &context),
+        Command::Report(args) => command::report::run(args, &context),
         Command::Export(args) => command::export::run(args, &context),
         Command::Import(args) => command::import::run(args, &context),
         Command::Completions(_) | Command::Man(_) => Ok(Exit::Pass),

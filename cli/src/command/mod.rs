@@ -1,5 +1,6 @@
 //! One file, or one folder, a command.
 
+pub(crate) mod ask;
 pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod completions;
@@ -15,6 +16,7 @@ pub(crate) mod lock_wait;
 pub(crate) mod log;
 pub(crate) mod man;
 pub(crate) mod recover;
+pub(crate) mod report;
 pub(crate) mod search;
 pub(crate) mod since;
 pub(crate) mod snapshot;

@@ -199,6 +199,18 @@ shape! {
 }
 
 shape! {
+    /// `report`.
+    REPORT =
+    "{"
+    "  \"report\": path, \"bytes\": n, \"privacy\": bool,"
+    "  \"contents\": [{\"path\": string, \"bytes\": n, \"what\": string,"
+    "                \"error\": string|null      why it could not be had}]"
+    "}"
+    "contents.json in the report has the same list; status.json, health.json and structure/ are what the commands"
+    "status, health and inspect print with --json. It takes no lock and changes nothing."
+}
+
+shape! {
     /// `export`, whose output is JSON without --json too.
     EXPORT =
     "of each collection, one line each, rows in the order of their keys:"
@@ -226,7 +238,8 @@ shape! {
     "restore: {"
     "  \"backup\": backup, \"store\": path, \"collections\": [name], \"rows\", \"files\", \"bytes\": n,"
     "  \"safety_copy\": path|null, \"damage\": [string],"
-    "  \"left\": [path]                              in the backup, beside the store, and not restored"
+    "  \"beside\": [path],                           logs, ledgers, settings that were not there and were put back"
+    "  \"left\": [path]                              those that are there, and stay as they are"
     "}"
     "prune: {\"dry_run\": bool, \"kept\", \"removed\": [backup], \"freed_bytes\": n}"
     "backup: {"

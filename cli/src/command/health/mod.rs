@@ -36,7 +36,7 @@ use crate::exit::{CliError, Exit};
 use crate::render::json;
 use check::Asked;
 pub(crate) use kind::Status;
-use privacy::Names;
+pub(crate) use privacy::Names;
 use probe::Probe;
 use report::Report;
 
@@ -123,6 +123,15 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     }
     report.print(context)?;
     Ok(exit)
+}
+
+/// The report of a quick check of everything, as `--json` has it. It is not added to the history.
+pub(crate) fn look(context: &Context, names: &Names) -> Result<serde_json::Value, CliError> {
+    let asked = Asked { collections: Vec::new(), deep: false, max_time: None, snapshot: None, probe: None };
+    let mut report = Report::new(context, names, &asked, check::check(context, names, &asked)?);
+    report.history = history::load(context);
+    history::shorten(&mut report.history);
+    serde_json::to_value(&report).map_err(|error| CliError::failed(error, "run `siltstone health`"))
 }
 
 fn check_ending(path: &std::path::Path) -> Result<(), CliError> {

@@ -12,21 +12,21 @@ use crate::render::plain::one_line;
 
 /// How names are shown.
 #[derive(Debug)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// The key of the pseudonyms; `None` shows names as they are.
     key: Option<[u8; 32]>,
 }
 
 impl Names {
-    pub(super) fn new(store: &Path, private: bool) -> Names {
+    pub(crate) fn new(store: &Path, private: bool) -> Names {
         Names { key: private.then(|| key(store)) }
     }
 
-    pub(super) fn are_hidden(&self) -> bool {
+    pub(crate) fn are_hidden(&self) -> bool {
         self.key.is_some()
     }
 
-    pub(super) fn collection(&self, name: &str) -> String {
+    pub(crate) fn collection(&self, name: &str) -> String {
         self.show("collection", name)
     }
 
@@ -40,19 +40,25 @@ impl Names {
         }
     }
 
-    pub(super) fn path(&self, path: &Path) -> String {
+    pub(crate) fn path(&self, path: &Path) -> String {
         self.show("path", &path.display().to_string())
     }
 
     /// A sentence of the engine's or of the system's, which may quote names and paths: hidden as a whole.
-    pub(super) fn sentence(&self, text: &str) -> String {
+    pub(crate) fn sentence(&self, text: &str) -> String {
         match self.key {
             None => one_line(text),
             Some(_) => "(the reason names paths, which are hidden)".to_owned(),
         }
     }
 
-    fn show(&self, what: &str, name: &str) -> String {
+    /// Who makes embeddings: that of a house of its own is a name.
+    pub(crate) fn provider(&self, name: &str) -> String {
+        if matches!(name, "builtin" | "openai") { name.to_owned() } else { self.show("provider", name) }
+    }
+
+    /// A name of another kind.
+    pub(crate) fn show(&self, what: &str, name: &str) -> String {
         match &self.key {
             None => one_line(name),
             Some(key) => {

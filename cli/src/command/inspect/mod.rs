@@ -19,13 +19,16 @@ mod tests;
 mod witness;
 
 use std::fs::File;
+use std::path::Path;
 
 use clap::Args;
+use serde_json::Value;
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
 use show::Shown;
 use source::Source;
+pub(crate) use target::of_collection as files_of_collection;
 
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
@@ -44,16 +47,26 @@ pub(crate) fn run(args: &InspectArgs, context: &Context) -> Result<Exit, CliErro
         if context.output.is_closed() {
             break;
         }
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        let (length, file) = opened.map_err(|error| {
-            CliError::failed(
-                format!("cannot read {}: {error}", path.display()),
-                "check the path and the rights to it",
-            )
-        })?;
-        let mut source = Source::new(file, length);
-        file::inspect(&path, &mut source, args.keys, &mut shown)?;
+        file::inspect(&path, &mut open(&path)?, args.keys, &mut shown)?;
     }
     shown.finish()?;
     Ok(if shown.flaws > 0 { Exit::Found } else { Exit::Pass })
+}
+
+fn open(path: &Path) -> Result<Source<File>, CliError> {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (length, file) = opened.map_err(|error| {
+        CliError::failed(
+            format!("cannot read {}: {error}", path.display()),
+            "check the path and the rights to it",
+        )
+    })?;
+    Ok(Source::new(file, length))
+}
+
+/// The structure of one file as `--json` has it, with `most` parts at most, and as many again that have flaws.
+pub(crate) fn gather(context: &Context, path: &Path, most: usize) -> Result<Value, CliError> {
+    let mut shown = Shown::gathering(context, most);
+    file::inspect(path, &mut open(path)?, false, &mut shown)?;
+    Ok(shown.last().unwrap_or_default())
 }

@@ -17,6 +17,11 @@ const DIGEST_DIGITS: usize = 16;
 #[derive(Debug)]
 pub(super) struct Shown<'a> {
     context: &'a Context,
+    /// Gathered as JSON, not printed.
+    is_gathered: bool,
+    /// Parts without a flaw, and with one, that are gathered of a file.
+    most: usize,
+    left_out: u64,
     files: Vec<Value>,
     parts: Vec<Value>,
     pub(super) flaws: u64,
@@ -25,12 +30,27 @@ pub(super) struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     pub(super) fn new(context: &'a Context) -> Shown<'a> {
-        Shown { context, files: Vec::new(), parts: Vec::new(), flaws: 0, flaws_of_file: 0 }
+        Shown::with(context, context.json, usize::MAX)
+    }
+
+    /// Keeps what is shown, with so many parts of a file at most.
+    pub(super) fn gathering(context: &'a Context, most: usize) -> Shown<'a> {
+        Shown::with(context, true, most)
+    }
+
+    fn with(context: &'a Context, is_gathered: bool, most: usize) -> Shown<'a> {
+        let (files, parts) = (Vec::new(), Vec::new());
+        Shown { context, is_gathered, most, left_out: 0, files, parts, flaws: 0, flaws_of_file: 0 }
+    }
+
+    /// The file that was gathered last.
+    pub(super) fn last(mut self) -> Option<Value> {
+        self.files.pop()
     }
 
     pub(super) fn begin(&mut self, path: &Path, kind: &str, bytes: u64) -> Result<(), CliError> {
-        self.flaws_of_file = 0;
-        if self.context.json {
+        (self.flaws_of_file, self.left_out) = (0, 0);
+        if self.is_gathered {
             return Ok(());
         }
         let path = name(&path.display().to_string());
@@ -42,8 +62,12 @@ impl<'a> Shown<'a> {
         self.context.check_cancelled()?;
         self.flaws_of_file += part.flaws.len() as u64;
         self.flaws += part.flaws.len() as u64;
-        if self.context.json {
-            self.parts.push(part.json());
+        if self.is_gathered {
+            let most = if part.flaws.is_empty() { self.most } else { self.most.saturating_mul(2) };
+            match self.parts.len() < most {
+                true => self.parts.push(part.json()),
+                false => self.left_out += 1,
+            }
             return Ok(());
         }
         let (output, style) = (&self.context.output, self.context.style);
@@ -65,12 +89,16 @@ impl<'a> Shown<'a> {
     }
 
     pub(super) fn end(&mut self, path: &Path, kind: &str, bytes: u64) -> Result<(), CliError> {
-        if self.context.json {
+        if self.is_gathered {
             let parts = std::mem::take(&mut self.parts);
             let flaws = self.flaws_of_file;
             let path = path.display().to_string();
-            self.files
-                .push(json!({ "path": path, "kind": kind, "bytes": bytes, "flaws": flaws, "parts": parts }));
+            let mut file =
+                json!({ "path": path, "kind": kind, "bytes": bytes, "flaws": flaws, "parts": parts });
+            if let Some(file) = file.as_object_mut().filter(|_| self.left_out > 0) {
+                file.insert("parts_left_out".to_owned(), self.left_out.into());
+            }
+            self.files.push(file);
             return Ok(());
         }
         match self.flaws_of_file {

@@ -75,7 +75,7 @@ fn named(target: &str, context: &Context) -> Result<PathBuf, CliError> {
 }
 
 /// The files of a collection that have structure, in the order in which they are read when it is opened.
-fn of_collection(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
+pub(crate) fn of_collection(directory: &Path) -> Result<Vec<PathBuf>, CliError> {
     let entries = std::fs::read_dir(directory).map_err(|error| {
         CliError::failed(
             format!("cannot list {}: {error}", directory.display()),

@@ -6,14 +6,12 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-use siltstone_format::checksum::from_hex;
 use siltstone_format::layout::{FrameHeader, FrameTrailer};
 use siltstone_format::limits::WITNESS_BYTES;
 use siltstone_format::names::{FileKind, WITNESS_FILE};
-use siltstone_format::{Seed, witness};
+use siltstone_format::{Id, Seed, witness};
 
-pub(super) fn last_commit_ms(directory: &Path) -> Option<i64> {
-    let collection = from_hex::<16>(directory.file_name()?.to_str()?)?;
+pub(super) fn last_commit_ms(directory: &Path, collection: Id) -> Option<i64> {
     let bytes = read(&mut File::open(directory.join(WITNESS_FILE)).ok()?, 0, WITNESS_BYTES as usize)?;
     let slot = witness::decode(&bytes, &collection).latest.filter(|slot| slot.segment > 0)?;
     let mut segment = File::open(directory.join(FileKind::Segment(slot.segment).file_name())).ok()?;

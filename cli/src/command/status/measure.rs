@@ -64,7 +64,7 @@ impl fmt::Display for Writing {
     }
 }
 
-type Outcome = (String, Result<Measured, CliError>);
+pub(super) type Outcome = (String, Result<Measured, CliError>);
 
 /// In the order of `names`.
 pub(super) fn measure(
@@ -140,7 +140,7 @@ fn one(
         segments,
         bytes,
         commit: view.commit().0,
-        last_commit_ms: last_commit_ms(collection.directory()),
+        last_commit_ms: last_commit_ms(collection.directory(), collection.id()),
         snapshots,
         writer,
         holder,

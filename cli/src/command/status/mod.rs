@@ -20,7 +20,7 @@ use crate::render::table::Table;
 use crate::render::units::{bytes, count, counted, moment};
 use figures::Figures;
 pub(crate) use measure::files;
-use measure::{Measured, measure};
+use measure::{Measured, Outcome, measure};
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
@@ -87,16 +87,7 @@ fn show(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
         true => store.all_names()?,
         false => context.names(&store, &args.collection)?,
     };
-    let (mut collections, mut damaged) = (Vec::new(), Vec::new());
-    for (collection, result) in measure(context, &store, &names, args.documents)? {
-        match result {
-            Ok(measured) => collections.push(measured),
-            Err(error) if error.exit == Exit::Found => {
-                damaged.push(Damaged { collection, reason: error.message })
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let (collections, damaged) = divided(measure(context, &store, &names, args.documents)?)?;
     let totals = totals(&collections, args.documents);
     if args.check || args.prometheus.is_some() {
         let figures = Figures::gather(context, &totals, damaged.len() as u64)?;
@@ -132,6 +123,30 @@ fn show(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
         context.output.line("next: run `siltstone health --deep-scan` for the extent of the damage")?;
     }
     Ok(exit)
+}
+
+/// The figures of all collections, hidden ones too, as `--json` has them.
+pub(crate) fn look(context: &Context) -> Result<serde_json::Value, CliError> {
+    let store = context.open_store()?;
+    let (collections, damaged) = divided(measure(context, &store, &store.all_names()?, false)?)?;
+    let totals = totals(&collections, false);
+    let status = Status { store: store.path(), totals, collections: &collections, damaged };
+    serde_json::to_value(&status).map_err(|error| CliError::failed(error, "run `siltstone status`"))
+}
+
+/// Collections with their figures, and damaged ones.
+fn divided(outcomes: Vec<Outcome>) -> Result<(Vec<Measured>, Vec<Damaged>), CliError> {
+    let (mut collections, mut damaged) = (Vec::new(), Vec::new());
+    for (collection, result) in outcomes {
+        match result {
+            Ok(measured) => collections.push(measured),
+            Err(error) if error.exit == Exit::Found => {
+                damaged.push(Damaged { collection, reason: error.message })
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((collections, damaged))
 }
 
 fn publish(path: &std::path::Path, figures: &Figures, context: &Context) -> Result<(), CliError> {

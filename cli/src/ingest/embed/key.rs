@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+/// What stands where a key was.
+pub(crate) const HIDDEN: &str = "[key]";
+const SHORTEST_HIDDEN: usize = 6;
+
 /// A key that shows itself to nobody. The only way out is [`ApiKey::expose`], which one line of the client calls.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct ApiKey(String);
@@ -39,6 +43,20 @@ impl ApiKey {
 
     pub(super) fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// The text with the key taken out of it, also where it is quoted in JSON. What is too short to be a key is not looked for:
+    /// it may stand anywhere as a word.
+    pub(crate) fn hide_in(&self, text: &str) -> String {
+        if self.0.len() < SHORTEST_HIDDEN {
+            return text.to_owned();
+        }
+        let quoted = serde_json::to_string(&self.0).unwrap_or_default();
+        let text = text.replace(&self.0, HIDDEN);
+        match quoted.trim_matches('"') {
+            same if same == self.0 || same.is_empty() => text,
+            quoted => text.replace(quoted, HIDDEN),
+        }
     }
 
     /// Twelve hex digits by which an operator can tell keys apart, and nobody can find the key.
@@ -114,6 +132,14 @@ mod tests {
             let error = ApiKey::new(bad).unwrap_err();
             assert!(!error.to_string().contains(bad));
         }
+    }
+
+    #[test]
+    fn a_key_is_taken_out_of_texts_and_of_json() {
+        let key = ApiKey::new(r#"ge"heim\x"#).unwrap();
+        let said = key.hide_in(r#"{"a": "ge\"heim\\x", "b": 1} ge"heim\x."#);
+        assert_eq!(said, r#"{"a": "[key]", "b": 1} [key]."#);
+        assert_eq!(ApiKey::new("the").unwrap().hide_in("the word"), "the word");
     }
 
     #[test]

@@ -11,9 +11,9 @@ mod scripted;
 
 pub(crate) use builtin::Builtin;
 pub(crate) use error::EmbedError;
-pub(crate) use key::ApiKey;
+pub(crate) use key::{ApiKey, HIDDEN};
 pub(crate) use meter::{Meter, Paid, Reservation, Settlement};
-pub(crate) use openai::{OpenAi, OpenAiOptions, Patience, place};
+pub(crate) use openai::{OpenAi, OpenAiOptions, Patience, place, without_secrets};
 
 use super::cancel::Cancel;
 use std::time::Duration;

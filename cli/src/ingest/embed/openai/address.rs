@@ -47,7 +47,7 @@ impl Address {
 }
 
 /// A text that may be an address, without what stands before an `@`.
-fn without_secrets(base_url: &str) -> String {
+pub(crate) fn without_secrets(base_url: &str) -> String {
     match (base_url.find("://"), base_url.rfind('@')) {
         (Some(start), Some(at)) if start + 3 <= at => {
             let (scheme, host) = (base_url.get(..start + 3), base_url.get(at + 1..));

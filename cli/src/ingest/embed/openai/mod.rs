@@ -13,6 +13,7 @@ mod pace;
 mod reply;
 mod retry;
 
+pub(crate) use address::without_secrets;
 pub(crate) use retry::Patience;
 
 use super::key::ApiKey;
