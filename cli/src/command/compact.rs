@@ -58,6 +58,9 @@ struct Done {
     next_step: Option<String>,
     #[serde(skip)]
     exit: Option<Exit>,
+    /// Groups that were not begun, because the user wanted to stop.
+    #[serde(skip)]
+    left_groups: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,10 +88,16 @@ pub(crate) fn run(args: &CompactArgs, context: &Context) -> Result<Exit, CliErro
         }
         let result = store.collection(name).and_then(|collection| match args.dry_run {
             true => collection.compact_plan(&options).map(planned),
-            false => collection.compact(&options).map(compacted),
+            false => {
+                let go_on = || !context.cancel.is_cancelled();
+                collection.compact_while(&options, &go_on).map(compacted)
+            }
         });
         let one = result.unwrap_or_else(|error| failed(error.into()));
         done.push(Done { collection: name.clone(), ..one });
+    }
+    if done.iter().any(|one| one.left_groups > 0) {
+        interrupted = Some(CliError::interrupted());
     }
     let exit = Context::worst(done.iter().filter_map(|one| one.exit));
     print(context, args.dry_run, done)?;
@@ -128,6 +137,7 @@ fn compacted(report: CompactReport) -> Done {
         groups: groups.collect(),
         reclaimed_bytes: report.reclaimed_bytes(),
         held_bytes: Some(report.held_bytes),
+        left_groups: report.left_groups,
         ..Done::default()
     }
 }
@@ -190,7 +200,7 @@ pub(crate) fn after_update(context: &Context, collection: &Collection) {
     let result = match collection.compact_plan(&options) {
         // Nothing to do takes no lock.
         Ok(plan) if plan.groups.is_empty() => return,
-        Ok(_) => collection.compact(&options),
+        Ok(_) => collection.compact_while(&options, &|| !context.cancel.is_cancelled()),
         Err(error) => Err(error),
     };
     match result {

@@ -78,7 +78,8 @@ fn the_guides_commands_back_up_verify_list_and_restore() {
     work.run(&["backup", "restore", "latest"]).expect(0);
     assert_eq!(rows(&work.store()), before);
     let elsewhere = work.run(&["backup", "restore", "latest", "--to", "copy", "--json"]).expect(0).json();
-    assert_eq!(elsewhere["left"], serde_json::json!(["logs/history.jsonl", "siltstone.toml"]));
+    assert_eq!(elsewhere["left"], serde_json::json!([]));
+    assert_eq!(elsewhere["beside"].as_array().unwrap().len(), 2, "{elsewhere}");
     assert_eq!(rows(&work.path().join("copy")), before);
     work.run(&["backup", "restore", "latest", "--to", "copy"]).expect(1);
 }
@@ -269,6 +270,105 @@ fn kill_9_leaves_the_old_state_or_the_new_and_only_whole_backups() {
     println!(
         "backup, kill -9: {counts:?} of {wanted} runs died (create, create in a repository, restore, restore latest)"
     );
+}
+
+/// Every backup of a place that there is, as the binary lists it.
+fn listed(work: &Work, place: &[&str]) -> Vec<String> {
+    let list = work.run(&[&["backup", "list", "--json"], place].concat()).expect(0).json();
+    let backups = list["backups"].as_array().unwrap().iter();
+    let backups = backups.filter(|one| one["kind"] != "safety");
+    backups.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn kill_9_of_a_prune_leaves_whole_backups_and_the_newest_always() {
+    let wanted = if std::env::var("SILTSTONE_PROOF").is_ok_and(|mode| mode == "full") { 200 } else { 16 };
+    let work = Work::with_store();
+    let places: [&[&str]; 2] = [&[], &["--repository", "repo"]];
+    let prune =
+        |place: &[&'static str]| [&["backup", "prune", "--keep-last", "1", "--force"], place].concat();
+    let create = |place: &[&str]| {
+        for _ in 0..4 {
+            work.run(&[&["backup", "create"], place].concat()).expect(0);
+        }
+    };
+    let mut random = Random(13);
+    let mut usual = Duration::ZERO;
+    for place in places {
+        create(place);
+        let started = Instant::now();
+        work.run(&prune(place)).expect(0);
+        usual = usual.max(started.elapsed());
+    }
+    let (mut died, mut halfway, mut checked) = (0, 0, 0);
+    for round in 0..wanted {
+        let place = places[round % 2];
+        create(place);
+        let before = listed(&work, place);
+        died += usize::from(killed(&work, &prune(place), usual, &mut random));
+        let left = listed(&work, place);
+        assert_eq!(left.last(), before.last(), "round {round}: the newest is gone");
+        assert!(left.iter().all(|name| before.contains(name)), "round {round}: {left:?}");
+        halfway += usize::from(left.len() > 1 && left.len() < before.len());
+        // The newest and the oldest that is left are read to their last byte, and restored for trial.
+        for name in [left.first(), left.last()].into_iter().flatten() {
+            work.run(&[&["backup", "verify", name], place].concat()).expect(0);
+            checked += 1;
+        }
+        // The next one ends what the killed one began.
+        work.run(&prune(place)).expect(0);
+        assert_eq!(listed(&work, place).len(), 1, "round {round}");
+        work.run(&[&["backup", "verify", "latest"], place].concat()).expect(0);
+    }
+    println!(
+        "backup prune, kill -9: {died} of {wanted} runs died, {halfway} halfway; {checked} backups verified"
+    );
+}
+
+#[test]
+fn what_lies_beside_the_store_comes_back_when_it_is_lost_and_never_replaces_what_is_newer() {
+    let work = crate::health::with_documents();
+    let write = |path: &str, text: &str| std::fs::write(work.path().join(path), text).unwrap();
+    let read = |path: &str| std::fs::read_to_string(work.path().join(path)).unwrap();
+    write("logs/requests.jsonl", "{\"event\":\"old\"}\n");
+    let (config, sources) = (read("siltstone.toml"), read("vectorstore/sources.json"));
+    created(&work);
+
+    // In place: newer ledgers and lists stay.
+    write("logs/requests.jsonl", "{\"event\":\"old\"}\n{\"event\":\"newer\"}\n");
+    let restored = work.run(&["backup", "restore", "latest", "--force", "--json"]).expect(0).json();
+    assert_eq!(restored["beside"], serde_json::json!([]), "{restored}");
+    assert!(restored["left"].to_string().contains("logs/requests.jsonl"), "{restored}");
+    assert!(read("logs/requests.jsonl").contains("newer"));
+
+    // The machine is lost, all but its backups.
+    for gone in ["logs", "vectorstore"] {
+        std::fs::remove_dir_all(work.path().join(gone)).unwrap();
+    }
+    std::fs::remove_file(work.path().join("siltstone.toml")).unwrap();
+    let restored = work.run(&["backup", "restore", "latest", "--json"]).expect(0).json();
+    assert!(restored["beside"].to_string().contains("logs/requests.jsonl"), "{restored}");
+    assert_eq!(read("logs/requests.jsonl"), "{\"event\":\"old\"}\n");
+    assert_eq!((read("siltstone.toml"), read("vectorstore/sources.json")), (config.clone(), sources.clone()));
+    // What was embedded is known to be, and the last commit has its time.
+    work.run(&["health"]).expect(0);
+    let status = work.run(&["status", "--json"]).expect(0).json();
+    assert!(status["collections"][0]["last_commit_ms"].is_number(), "{status}");
+
+    // The list of sources alone.
+    std::fs::remove_file(work.store().join("sources.json")).unwrap();
+    work.run(&["backup", "restore", "latest", "--force"]).expect(0);
+    assert_eq!(read("vectorstore/sources.json"), sources);
+    let status = work.run(&["status", "--json"]).expect(0).json();
+    assert!(status["collections"][0]["last_commit_ms"].is_number(), "{status}");
+
+    // Elsewhere: all of it, beside nothing that is there.
+    std::fs::create_dir(work.path().join("new")).unwrap();
+    work.run(&["backup", "restore", "latest", "--to", "new/copy"]).expect(0);
+    assert_eq!(read("new/copy/sources.json"), sources);
+    assert_eq!(read("new/copy.beside/siltstone.toml"), config);
+    assert_eq!(read("new/copy.beside/logs/requests.jsonl"), "{\"event\":\"old\"}\n");
+    work.run(&["--store", "new/copy", "health"]).expect(0);
 }
 
 #[cfg(unix)]

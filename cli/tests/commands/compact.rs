@@ -88,7 +88,7 @@ fn what_snapshots_keep_is_left_alone_shown_and_given_back_with_them() {
     let view = work.collection(NAME).snapshot("then").unwrap();
     assert!(view.keys().unwrap().iter().copied().eq(then.keys().map(String::as_str)));
     drop(view);
-    work.run(&["snapshot", "drop", "then"]).expect(0);
+    work.run(&["snapshot", "drop", "then", "--force"]).expect(0);
     let status = work.run(&["status", "--json"]).expect(0).json();
     assert_eq!(of(&status, NAME)["held_bytes"], 0, "{status}");
 }

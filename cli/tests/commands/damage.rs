@@ -82,7 +82,7 @@ fn an_interrupted_commit_is_information_and_not_damage() {
     work.run(&["search", "install"]).expect(0);
     let ended = work.run(&["snapshot", "create", "after"]).expect(0);
     assert!(ended.stderr.contains("an interrupted commit was cut off at byte"), "{ended:?}");
-    let ended = work.run(&["snapshot", "drop", "after", "--quiet"]).expect(0);
+    let ended = work.run(&["snapshot", "drop", "after", "--quiet", "--force"]).expect(0);
     assert!(ended.stderr.is_empty(), "{ended:?}");
 }
 

@@ -357,3 +357,48 @@ fn help_shows_the_table_of_findings() {
         assert!(help.contains(code), "{help}");
     }
 }
+
+#[test]
+fn a_deep_scan_goes_on_within_one_large_collection() {
+    let work = Work::empty();
+    let store = Store::create(work.store()).unwrap();
+    let large = store.create_collection("docs_Large", crate::harness::builtin()).unwrap();
+    let mut writer = large.writer().unwrap();
+    for row in 0..200u32 {
+        let mut vector = unit((row % 32) as usize);
+        vector[((row / 32 + row) % 32) as usize] += 0.1 + row as f32 / 400.0;
+        let length = vector.iter().map(|element| element * element).sum::<f32>().sqrt();
+        vector.iter_mut().for_each(|element| *element /= length);
+        let file = format!("guide/page{}.md", row / 5);
+        let metadata = metadata("Large", &file, row % 5);
+        writer.upsert(Record::new(&format!("{file}#{}", row % 5), &vector).metadata(metadata)).unwrap();
+    }
+    writer.commit().unwrap();
+    drop(writer);
+    // Each sitting is over at once, and comes one step further all the same: bytes, comparisons, 64 rows at a time.
+    let progress = || {
+        let logs = std::fs::read_dir(work.path().join("logs")).unwrap().map(|entry| entry.unwrap().path());
+        let state = logs.into_iter().find(|path| path.to_str().unwrap().contains("deep-scan")).unwrap();
+        let state: Value = serde_json::from_slice(&std::fs::read(state).unwrap()).unwrap();
+        let one = &state["collections"]["docs_Large"];
+        (one["is_read"] == true, one["is_compared"] == true, one["rows"].as_u64())
+    };
+    let mut seen = Vec::new();
+    loop {
+        let found = report(&work, &["--deep-scan", "--max-time", "0s"], 0);
+        if found["scan"]["is_complete"] == true {
+            break;
+        }
+        assert!(codes(&part(&found, "integrity")).contains(&("scan-unfinished".to_owned(), 1)), "{found}");
+        seen.push(progress());
+    }
+    let rows = |rows| (true, true, Some(rows));
+    assert_eq!(seen, [(true, false, Some(0)), rows(0), rows(64), rows(128), rows(192)]);
+    // A commit later everything is new.
+    let mut writer = large.writer().unwrap();
+    writer.delete("guide/page0.md#0").unwrap();
+    writer.commit().unwrap();
+    drop(writer);
+    report(&work, &["--deep-scan", "--max-time", "0s"], 0);
+    assert_eq!(progress().2, Some(0));
+}

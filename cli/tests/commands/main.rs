@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
 
 mod backup;
+mod codes;
 mod compact;
 mod damage;
 mod doctor;
@@ -18,9 +19,11 @@ mod journey;
 mod locks;
 mod manners;
 mod paid;
+mod report;
 #[path = "../server/mod.rs"]
 mod server;
 mod shapes;
 mod snapshots;
+mod together;
 mod updates;
 mod watched;

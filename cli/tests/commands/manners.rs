@@ -140,3 +140,28 @@ fn two_signals_end_a_command_that_waits_for_a_server() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(started.elapsed() < Duration::from_secs(8));
 }
+
+#[test]
+fn what_cannot_be_had_back_wants_to_be_meant() {
+    let work = Work::with_store();
+    work.run(&["snapshot", "create", "kept"]).expect(0);
+    work.run(&["backup", "create"]).expect(0);
+    work.run(&["backup", "create"]).expect(0);
+    for arguments in [
+        &["snapshot", "drop", "kept"][..],
+        &["backup", "prune", "--keep-last", "1"],
+        &["backup", "restore", "latest"],
+    ] {
+        let refused = work.run(arguments).expect(2);
+        assert!(refused.stderr.contains("--force") && refused.stdout.is_empty(), "{refused:?}");
+        let says = work.run(&[arguments, &["--json"]].concat()).expect(2);
+        assert!(says.stderr.contains("\"next_step\""), "{says:?}");
+    }
+    assert_eq!(work.collection("docs_Alpha").snapshots().unwrap().len(), 1);
+    work.run(&["snapshot", "drop", "kept", "--force"]).expect(0);
+    assert!(work.collection("docs_Alpha").snapshots().unwrap().is_empty());
+    // What can be undone, and what only gives space back, does not ask.
+    work.run(&["snapshot", "create", "again"]).expect(0);
+    work.run(&["snapshot", "restore", "again"]).expect(0);
+    work.run(&["compact"]).expect(0);
+}

@@ -53,11 +53,12 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["log"], "log"),
         (&["stop"], "stop"),
         (&["search", "install", "--snapshot", "one"], "search"),
-        (&["snapshot", "drop", "one", "--collection", "docs_Alpha"], "snapshot"),
+        (&["snapshot", "drop", "one", "--collection", "docs_Alpha", "--force"], "snapshot"),
         (&["compact", "--dry-run"], "compact"),
         (&["compact", "--min-dead", "0"], "compact"),
         (&["inspect", "docs_Alpha", "--keys"], "inspect"),
         (&["inspect", "vectorstore"], "inspect"),
+        (&["report"], "report"),
         (&["recover", "--to", "new"], "recover"),
         (&["update", "pages", "--store", "other"], "update"),
         (&["update", "pages", "--store", "other", "--dry-run"], "update"),
@@ -120,7 +121,7 @@ fn a_snapshot_is_searched_as_it_was_and_merged_like_the_present() {
     assert_eq!(work.run(&["search", "x", "--json", "-k", "99"]).json()["hits"].as_array().unwrap().len(), 39);
     let then = work.run(&["search", "x", "--json", "-k", "99", "--snapshot", "then"]).json();
     assert_eq!(then["hits"].as_array().unwrap().len(), 40);
-    work.run(&["snapshot", "drop", "then", "--collection", "docs_Beta"]).expect(0);
+    work.run(&["snapshot", "drop", "then", "--collection", "docs_Beta", "--force"]).expect(0);
     let half = work.run(&["search", "x", "--json", "-k", "99", "--snapshot", "then"]).expect(0).json();
     assert_eq!(half["without_snapshot"], serde_json::json!(["docs_Beta"]));
     assert_eq!(half["hits"].as_array().unwrap().len(), 20);

@@ -70,6 +70,10 @@ impl Disk for Interruptible {
         Ok(self.disk.lock(path)?.map(|file| self.wrap(file)))
     }
 
+    fn most_open_files(&self) -> usize {
+        self.disk.most_open_files()
+    }
+
     fn volume(&self, path: &Path) -> io::Result<Volume> {
         self.disk.volume(path)
     }

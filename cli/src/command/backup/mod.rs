@@ -1,6 +1,6 @@
 //! `siltstone backup`: whole stores in archives or in a repository, and back.
 
-mod ask;
+mod beside;
 mod create;
 mod interruptible;
 mod list;

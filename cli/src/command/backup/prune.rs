@@ -4,8 +4,8 @@ use clap::Args;
 use serde::Serialize;
 use siltstone::backup::{self, BackupInfo, Keep};
 
-use super::ask::confirm;
 use super::{PlaceArgs, Shown};
+use crate::command::ask::confirm;
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
 use crate::render::units::{bytes, counted};

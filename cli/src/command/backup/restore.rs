@@ -6,9 +6,10 @@ use clap::Args;
 use serde::Serialize;
 use siltstone::backup::{RestoreOptions, restore};
 
-use super::ask::confirm;
+use super::beside;
 use super::interruptible::{ended, environment};
 use super::{PlaceArgs, Shown, find, note_network};
+use crate::command::ask::confirm;
 use crate::command::context::{Context, quoted};
 use crate::exit::{CliError, Exit};
 
@@ -40,6 +41,7 @@ struct Restored<'a> {
     bytes: u64,
     safety_copy: Option<&'a std::path::Path>,
     damage: &'a [String],
+    beside: &'a [PathBuf],
     left: &'a [String],
 }
 
@@ -59,6 +61,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliErro
     let options = RestoreOptions { to: args.to.clone(), collection: args.collection.clone() };
     let restored = restore(&environment(context), &found, store, &options);
     let restored = restored.map_err(|error| ended(context, error))?;
+    let beside = beside::put_back(context, &found, &restored, args.to.as_deref())?;
     note_network(context, &restored.store);
     let exit = if restored.damage.is_empty() { Exit::Pass } else { Exit::Found };
     if context.json {
@@ -71,7 +74,8 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliErro
             bytes: restored.bytes,
             safety_copy: restored.safety_copy.as_deref(),
             damage: &restored.damage,
-            left: &restored.left,
+            beside: &beside.put_back,
+            left: &beside.left,
         })?;
         return Ok(exit);
     }
@@ -85,8 +89,12 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliErro
         let undo = context.siltstone(&format!("backup restore {} --force", quoted(name.as_ref())));
         context.notices.notice(&format!("the state before is kept; to undo: {undo}"));
     }
-    if !restored.left.is_empty() {
-        context.notices.notice(&format!("in the backup, and not restored: {}", restored.left.join(", ")));
+    for path in &beside.put_back {
+        context.notices.notice(&format!("put back: {}", path.display()));
+    }
+    if !beside.left.is_empty() {
+        let left = beside.left.join(", ");
+        context.notices.notice(&format!("there already, and left as it is: {left}"));
     }
     Ok(exit)
 }

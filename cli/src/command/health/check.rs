@@ -13,7 +13,7 @@ use super::integrity::{self, Read};
 use super::kind::{Part, SCAN_UNFINISHED, Status};
 use super::privacy::Names;
 use super::probe::{Probe, probe};
-use super::scrub::Scrub;
+use super::scrub::{Progress, Scrub};
 use super::{identity, stored, vectors};
 use crate::command::context::Context;
 use crate::command::status::files;
@@ -265,27 +265,42 @@ impl Pass<'_> {
         if progress.is_done {
             return Ok((None, true));
         }
-        if self.scrub.is_over() {
+        // Every sitting comes further, however short it is.
+        if self.scrub.is_over() && self.scrub.has_worked {
             return Ok((None, false));
         }
+        self.scrub.has_worked = true;
         let failures = self.failures(name);
-        let read = &mut self.checked.read;
-        let findings = &mut self.checked.findings;
-        let mut is_whole = true;
         if !progress.is_read {
-            is_whole = integrity::deep(context, names, name, findings, read)?;
-            progress.is_read = is_whole;
+            let Checked { findings, read, .. } = &mut self.checked;
+            progress.is_read = integrity::deep(context, names, name, findings, read)?;
+            if self.is_left_here(name, progress, failures) {
+                return Ok((None, false));
+            }
         }
-        let texts = texts(view)?;
-        vectors::duplicates(view, &texts, names, findings);
-        if progress.rows == 0 {
+        let mut found = None;
+        if !progress.is_compared {
+            let findings = &mut self.checked.findings;
+            let texts = texts(view)?;
+            vectors::duplicates(view, &texts, names, findings);
             vectors::brute_force(view, names, findings)?;
+            (progress.is_compared, found) = (true, Some(texts));
+            if self.is_left_here(name, progress, failures) {
+                return Ok((found, false));
+            }
         }
+        let findings = &mut self.checked.findings;
         progress.rows = vectors::find_themselves(context, view, progress.rows, &self.scrub, names, findings)?;
         progress.is_done = progress.rows >= view.len();
-        is_whole &= self.failures(name) == failures;
-        self.scrub.record(context, name, progress, is_whole);
-        Ok((Some(texts), progress.is_done))
+        self.is_left_here(name, progress, failures);
+        Ok((found, progress.is_done))
+    }
+
+    /// Remembers what is done of a collection, and says whether it must be left there because time is over.
+    fn is_left_here(&mut self, name: &str, progress: Progress, failures: usize) -> bool {
+        let is_whole = progress.is_read && self.failures(name) == failures;
+        self.scrub.record(self.context, name, progress, is_whole);
+        self.scrub.is_over()
     }
 
     /// How many kinds of failure concern a collection so far.

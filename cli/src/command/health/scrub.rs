@@ -23,6 +23,9 @@ pub(super) struct Progress {
     commit: u64,
     /// Every byte was read.
     pub(super) is_read: bool,
+    /// Its texts and its vectors were compared with each other, and sampled searches with brute force.
+    #[serde(default)]
+    pub(super) is_compared: bool,
     /// So many rows were searched for.
     pub(super) rows: u64,
     pub(super) is_done: bool,
@@ -44,6 +47,8 @@ pub(super) struct Scrub {
     file: Option<PathBuf>,
     store: PathBuf,
     collections: BTreeMap<String, Progress>,
+    /// Whether this sitting has done something.
+    pub(super) has_worked: bool,
 }
 
 impl Scrub {
@@ -53,7 +58,8 @@ impl Scrub {
         let name = format!("deep-scan-{}.json", digest.get(..8).unwrap_or_default());
         let file = max_time.map(|_| context.settings.logs.join(name));
         let collections = file.as_deref().and_then(|file| load(file, &store)).unwrap_or_default();
-        Scrub { until: max_time.and_then(|time| Instant::now().checked_add(time)), file, store, collections }
+        let until = max_time.and_then(|time| Instant::now().checked_add(time));
+        Scrub { until, file, store, collections, has_worked: false }
     }
 
     pub(super) fn is_over(&self) -> bool {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use siltstone::distance::Query;
-use siltstone::{Answer, Metric, RowVector, Search, View};
+use siltstone::{Answer, Hit, Metric, RowVector, Search, View};
 
 use super::findings::Findings;
 use super::kind::{DUPLICATE_VECTOR, Part, SEARCH_DIFFERS, VECTOR_LOST};
@@ -93,9 +93,6 @@ pub(super) fn find_themselves(
     let mut done = from;
     loop {
         context.check_cancelled()?;
-        if scrub.is_over() {
-            return Ok(done);
-        }
         let taken: Vec<_> = rows.by_ref().take(TOGETHER).collect();
         if taken.is_empty() {
             return Ok(done);
@@ -105,19 +102,28 @@ pub(super) fn find_themselves(
         let batch: Vec<RowVector<'_>> = taken.into_iter().flatten().collect();
         let vectors: Vec<&[f32]> = batch.iter().map(|row| row.vector).collect();
         for (row, answer) in batch.iter().zip(view.search_batch(&vectors, &Search::new(1))?) {
-            if answer.hits.first().is_none_or(|hit| hit.key != row.key) && !is_behind_equals(view, row)? {
+            let first = answer.hits.first();
+            if first.is_none_or(|hit| hit.key != row.key) && !is_behind_equals(view, row, first)? {
                 let example = format!("{}: {}", names.collection(name), names.document(row.key));
                 findings.add(&VECTOR_LOST, Some(name), 1, [example]);
             }
+        }
+        // After a batch, so that every sitting comes further.
+        if scrub.is_over() {
+            return Ok(done);
         }
     }
 }
 
 /// Whether a row that is not the first answer to itself is found behind others that are at least as close: rows with the
 /// same vector, or one that differs in its length only.
-fn is_behind_equals(view: &View, row: &RowVector<'_>) -> Result<bool, CliError> {
+fn is_behind_equals(view: &View, row: &RowVector<'_>, first: Option<&Hit>) -> Result<bool, CliError> {
     let Ok(query) = Query::new(view.identity().metric, row.vector) else { return Ok(false) };
     let own = query.rank(query.score(row.vector, row.squared_norm));
+    // Where the first answer is not as close as the row itself, the row was passed over, whatever a search for more finds.
+    if first.is_none_or(|hit| query.rank(hit.score) < own) {
+        return Ok(false);
+    }
     let answer = view.search(row.vector, &Search::new(DEEP_TOP))?;
     if answer.hits.iter().any(|hit| hit.key == row.key) {
         return Ok(true);

@@ -24,7 +24,7 @@ pub(crate) enum SnapshotCommand {
     /// Go back to the moment of a snapshot, in each collection that has it; the moment before is kept
     Restore(NamedArgs),
     /// Let a snapshot go, in each collection that has it
-    Drop(NamedArgs),
+    Drop(remove::DropArgs),
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 //! not undo: each collection that is changed is kept as a snapshot first.
 
 mod act;
+mod codes;
 mod plan;
 mod repair;
 
@@ -9,7 +10,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::check::{self, Asked, Checked};
-use super::kind::{DAMAGE, DERIVED, Part, SEARCH_DIFFERS, VECTOR_LOST};
+use super::kind::{DAMAGE, DERIVED, Kind, Part, SEARCH_DIFFERS, VECTOR_LOST};
 use super::privacy::Names;
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
@@ -97,11 +98,11 @@ pub(super) fn fix(
     args: &FixArgs,
 ) -> Result<Fixed, CliError> {
     let only = (!asked.collections.is_empty()).then_some(asked.collections.as_slice());
-    let is_damaged = [&DAMAGE, &DERIVED, &SEARCH_DIFFERS, &VECTOR_LOST]
-        .iter()
-        .any(|kind| checked.findings.count(kind) > 0);
+    let any = |kinds: &[&Kind]| kinds.iter().any(|kind| checked.findings.count(kind) > 0);
+    let are_doubted = any(&[&SEARCH_DIFFERS, &VECTOR_LOST]);
+    let is_damaged = are_doubted || any(&[&DAMAGE, &DERIVED]);
     let planned = match is_damaged && args.wants(Part::Integrity) {
-        true => Some(repair::plan(context, names, only)?),
+        true => Some(repair::plan(context, names, only, &codes::Codes::look(context, only, are_doubted)?)?),
         false => None,
     };
     let plan = plan::plan(context, names, checked, args)?;
@@ -122,7 +123,7 @@ pub(super) fn fix(
         return Err(CliError::failed("nothing was changed", "run it again and answer y, or give --force"));
     }
     let Some(_) = planned else { return act::act(context, names, plan) };
-    let repaired = repair::repair(context, names, only)?;
+    let repaired = repair::repair(context, names, only, are_doubted)?;
     // What was taken out is missing now, and is embedded again from its source: the rest is planned anew, for no more
     // money than was agreed to.
     let max_cost = args.max_cost.or(plan::is_attended(args).then_some(agreed_usd));

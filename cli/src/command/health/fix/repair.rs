@@ -1,10 +1,13 @@
 //! Damage and derived files: what the engine can put right, and what it takes out because nothing tells what the bytes
 //! were. Originals are kept in `aside/`, so this part of a fix is its own way back.
 
+use std::path::Path;
+
 use serde::Serialize;
 use siltstone::format::Flaw;
 use siltstone::{LostRow, Remedy, RepairItem, RepairOptions, plan_repair};
 
+use super::codes::Codes;
 use crate::command::context::Context;
 use crate::command::health::privacy::Names;
 use crate::exit::CliError;
@@ -20,6 +23,21 @@ pub(in super::super) struct Mend {
     remedy: &'static str,
     /// What is wrong, where the remedy does not say it.
     reason: Option<String>,
+}
+
+impl Mend {
+    /// A derived file that is made again.
+    pub(super) fn derived(names: &Names, path: &Path, flaw: &Flaw) -> Mend {
+        let reason = Some(names.sentence(&flaw.to_string()));
+        let (structure, offset) = (flaw.structure, flaw.offset);
+        Mend { path: names.path(path), structure, offset, remedy: "derive", reason }
+    }
+
+    /// All search codes of a store, which are doubted.
+    pub(super) fn all_codes(names: &Names, store: &Path) -> Mend {
+        let reason = Some("searches are answered otherwise than by brute force".to_owned());
+        Mend { path: names.path(store), structure: "search codes", offset: 0, remedy: "derive", reason }
+    }
 }
 
 /// A row that was taken out.
@@ -64,10 +82,15 @@ impl Repaired {
 }
 
 /// What would be done; reads every byte.
-pub(super) fn plan(context: &Context, names: &Names, only: Option<&[String]>) -> Result<Repaired, CliError> {
+pub(super) fn plan(
+    context: &Context,
+    names: &Names,
+    only: Option<&[String]>,
+    codes: &Codes,
+) -> Result<Repaired, CliError> {
     let plan = plan_repair(&context.environment, &context.settings.store, only)?;
-    let mended = plan.items.iter().map(|item| mend(names, item)).collect();
-    Ok(Repaired { mended, ..Repaired::default() })
+    let mended = plan.items.iter().map(|item| mend(names, item)).chain(codes.planned(context, names));
+    Ok(Repaired { mended: mended.collect(), ..Repaired::default() })
 }
 
 /// Does it, under the lock of each collection.
@@ -75,6 +98,7 @@ pub(super) fn repair(
     context: &Context,
     names: &Names,
     only: Option<&[String]>,
+    are_doubted: bool,
 ) -> Result<Repaired, CliError> {
     let options = RepairOptions { only: only.map(<[String]>::to_vec), quarantine: true };
     let report = siltstone::repair(&context.environment, &context.settings.store, &options)?;
@@ -84,7 +108,7 @@ pub(super) fn repair(
         reason: names.sentence(&row.flaw.to_string()),
     };
     let dropped = report.dropped_snapshots.iter();
-    Ok(Repaired {
+    let mut repaired = Repaired {
         mended: report.done.iter().map(|item| mend(names, item)).collect(),
         left: report.left.iter().map(|item| mend(names, item)).collect(),
         kept: report.kept.iter().map(|path| names.path(path)).collect(),
@@ -92,7 +116,11 @@ pub(super) fn repair(
         dropped_snapshots: dropped
             .map(|(collection, snapshot)| format!("{}: {snapshot}", names.collection(collection)))
             .collect(),
-    })
+    };
+    // From segments that are good by now.
+    let codes = Codes::look(context, only, are_doubted)?;
+    codes.make_again(context, names, only, &mut repaired)?;
+    Ok(repaired)
 }
 
 fn mend(names: &Names, item: &RepairItem) -> Mend {
