@@ -1,6 +1,7 @@
 //! Backup, restore and prune may die at any step: the store is what it was or what it was to become, every backup that
 //! is listed is whole, and nothing is left that nobody owns. What is damaged is named, and nothing of it is restored.
 
+mod beside;
 mod damaged;
 mod interrupted;
 mod online;

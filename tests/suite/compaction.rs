@@ -2,6 +2,8 @@
 //! afterwards, and the next writer leaves no file behind that nobody owns. It needs no more room than it says, readers
 //! never notice, and a lost manifest can be rebuilt from what it leaves at any moment.
 
+mod stopped;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

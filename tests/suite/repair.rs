@@ -3,6 +3,7 @@
 
 mod drills;
 mod interrupted;
+mod moments;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
