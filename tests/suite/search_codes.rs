@@ -227,8 +227,10 @@ fn codes_attribute_indexes_and_bases_can_be_damaged_or_deleted_at_will() {
     ));
 }
 
+type Encode = fn(&Store) -> siltstone::Result<()>;
+
 /// A store without codes, one whose basis and a code file are damaged, and one whose codes are doubted and removed.
-fn encodings() -> [(&'static str, SimDisk, fn(&Store) -> siltstone::Result<()>); 3] {
+fn encodings() -> [(&'static str, SimDisk, Encode); 3] {
     let (fresh, _store) = store(Shape::Clusters, Metric::Cosine, 24, 1200);
     let damaged = encoded();
     for path in derived(&damaged).iter().rev().take(2).chain(derived(&damaged).first()) {
@@ -237,7 +239,7 @@ fn encodings() -> [(&'static str, SimDisk, fn(&Store) -> siltstone::Result<()>);
         bytes[at] ^= 4;
         damaged.write_file(path, bytes).unwrap();
     }
-    let encode: fn(&Store) -> siltstone::Result<()> = |store| store.encode().map(drop);
+    let encode: Encode = |store| store.encode().map(drop);
     [
         ("encoding", fresh.clone_image(), encode),
         ("encoding what is damaged", damaged.clone_image(), encode),

@@ -1,4 +1,4 @@
-//! Search codes under the eyes of `health`: whatever happens to a code file or a basis is seen, changes no answer while the
+//! Search codes and attribute indexes under the eyes of `health`: whatever happens to one of them or to a basis is seen, changes no answer while the
 //! checksums say so, and is put right by `--fix`; and when a file lies with good checksums, the deep scan is not deceived.
 
 use std::path::{Path, PathBuf};
@@ -81,6 +81,10 @@ fn codes_of(work: &Work, collection: &str, segment: u64) -> PathBuf {
     work.collection(collection).directory().join(format!("segment-{segment:08}.codes"))
 }
 
+fn attributes_of(work: &Work, segment: u64) -> PathBuf {
+    codes_of(work, "docs_Alpha", segment).with_extension("attributes")
+}
+
 /// Keys and score bits of some searches, and how many rows were compared by their codes.
 fn answers(work: &Work) -> (Vec<(String, u64)>, u64) {
     let (mut all, mut with_codes) = (Vec::new(), 0);
@@ -117,7 +121,7 @@ type Damage = fn(&Work);
 
 #[test]
 fn whatever_happens_to_codes_or_bases_is_seen_and_put_right() {
-    let cases: [(&str, bool, Damage); 9] = [
+    let cases: [(&str, bool, Damage); 11] = [
         ("code file deleted", false, |work| std::fs::remove_file(codes_of(work, "docs_Alpha", 1)).unwrap()),
         ("code header damaged", false, |work| flip(&codes_of(work, "docs_Alpha", 2), 60)),
         ("head block damaged", true, |work| flip(&codes_of(work, "docs_Alpha", 1), 4096 + 33)),
@@ -133,6 +137,8 @@ fn whatever_happens_to_codes_or_bases_is_seen_and_put_right() {
             std::fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
         }),
         ("codes of a hidden collection damaged", true, |work| flip(&codes_of(work, HIDDEN, 1), 4096 + 33)),
+        ("attribute index deleted", false, |work| std::fs::remove_file(attributes_of(work, 1)).unwrap()),
+        ("attribute block damaged", true, |work| flip(&attributes_of(work, 2), 4096 + 33)),
         ("basis damaged", false, |work| flip(&files(work, "basis")[0], 300)),
         ("bases deleted", false, |work| std::fs::remove_dir_all(work.store().join("bases")).unwrap()),
     ];

@@ -73,14 +73,14 @@ fn a_segment_that_was_left_alone_is_sealed_as_far_as_a_restored_snapshot_sees_it
     go_back(&disk);
     let told = repaired(&disk, false).unwrap();
     assert!(told.done.iter().any(|item| item.remedy == Remedy::Seal) && told.left.is_empty(), "{told:?}");
-    let (manifest, _) = Manifest::decode(&disk.read_file(&manifest(&disk)).unwrap()).unwrap();
+    let (manifest, _) = Manifest::decode(&disk.read_file(manifest(&disk)).unwrap()).unwrap();
     let entry = manifest.segments.iter().find(|entry| entry.segment == 2).unwrap();
     let SegmentState::Capped { last_commit, cap, .. } = entry.state else { panic!("{entry:?}") };
     assert!(cap < last_commit, "{entry:?}");
     is_sound(&disk).unwrap();
     assert_eq!(rows(&disk).unwrap(), right);
     // And a lost manifest does not bring the others back.
-    disk.remove_file(&self::manifest(&disk)).unwrap();
+    disk.remove_file(self::manifest(&disk)).unwrap();
     repaired(&disk, false).unwrap();
     is_sound(&disk).unwrap();
     assert_eq!(rows(&disk).unwrap(), right);
@@ -120,7 +120,7 @@ fn a_lost_manifest_counts_what_counted_after_restores_and_compactions() {
             read.collect::<Vec<_>>()
         };
         let kept = moments(&disk);
-        disk.remove_file(&manifest(&disk)).unwrap();
+        disk.remove_file(manifest(&disk)).unwrap();
         let told = repaired(&disk, false).unwrap();
         let is_rebuilt = |remedy: &Remedy| matches!(remedy, Remedy::Rebuild { .. });
         assert!(told.done.iter().any(|item| is_rebuilt(&item.remedy)), "{name}: {told:?}");

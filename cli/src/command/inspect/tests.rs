@@ -87,7 +87,8 @@ fn derived_files(scratch: &Path) -> Vec<std::path::PathBuf> {
     for row in 0..1100u32 {
         let vector: Vec<f32> = (0..DIMS).map(|at| ((row * 31 + at * 17) % 97) as f32 - 40.0).collect();
         let metadata = json!({ "file_path": format!("{}.md", row / 3), "n": row % 7 });
-        let record = Record::new(&row.to_string(), &vector).metadata(metadata.as_object().unwrap().clone());
+        let key = row.to_string();
+        let record = Record::new(&key, &vector).metadata(metadata.as_object().unwrap().clone());
         writer.upsert(record).unwrap();
     }
     writer.commit().unwrap();

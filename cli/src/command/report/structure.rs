@@ -1,10 +1,10 @@
 //! The structure of every file, as `siltstone inspect` prints it: offsets, counts, digests and flaws. No key, no row and no
 //! text is part of that.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use siltstone_format::names::{CATALOGUE_FILE, COLLECTIONS_DIR};
+use siltstone_format::names::{BASES_DIR, CATALOGUE_FILE, COLLECTIONS_DIR, basis_of};
 
 use super::Gather;
 use super::locks::directories;
@@ -20,6 +20,14 @@ pub(super) fn structure(report: &mut Gather<'_>) -> Result<(), CliError> {
     let catalogue = store.join(CATALOGUE_FILE);
     if catalogue.is_file() {
         file(report, &store, &catalogue)?;
+    }
+    let bases = std::fs::read_dir(store.join(BASES_DIR)).into_iter().flatten().flatten();
+    let is_basis =
+        |path: &PathBuf| path.file_name().is_some_and(|name| basis_of(&name.to_string_lossy()).is_some());
+    let mut bases: Vec<PathBuf> = bases.map(|entry| entry.path()).filter(is_basis).collect();
+    bases.sort();
+    for path in &bases {
+        file(report, &store, path)?;
     }
     for directory in directories(&store.join(COLLECTIONS_DIR)) {
         for path in inspect::files_of_collection(&directory).unwrap_or_default() {
@@ -56,6 +64,7 @@ fn clean(file: &mut Value, names: &Names) {
             let Some(text) = value.as_str() else { continue };
             *value = match name.as_str() {
                 "name" if kind == "snapshot" => names.show("snapshot", text).into(),
+                "name" if kind == "attribute field" => names.show("field", text).into(),
                 "name" => names.collection(text).into(),
                 "model" => names.show("model", text).into(),
                 "provider" => names.provider(text).into(),
