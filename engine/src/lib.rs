@@ -75,6 +75,7 @@ mod lock;
 mod manifest;
 mod recover;
 mod repair;
+mod replace;
 mod restore;
 mod safety;
 mod search;

@@ -19,7 +19,7 @@ use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::snapshot::{SnapshotInfo, store_wide};
-use crate::{catalogue, lock, manifest, sweep, witness};
+use crate::{catalogue, lock, manifest, replace, sweep, witness};
 
 /// A directory of collections. Cheap to clone; clones share their maps.
 ///
@@ -318,6 +318,20 @@ impl Store {
         only: Option<&[String]>,
     ) -> Result<Vec<(String, SnapshotInfo)>> {
         store_wide::create(self, name, only)
+    }
+
+    /// Puts the collection `by` in the place of `name`: from one instant to the next, `name` is what `by` was, and `by` is
+    /// no name any more. Identity, rows and snapshots are those of `by`. Views and handles of the old one stay good. What
+    /// `name` was is kept: the path that is returned is a safety copy, as a restore makes one, and
+    /// [`crate::backup::restore`] goes back to it.
+    ///
+    /// Costs a manifest, a copy of the catalogue and one rename; durable when it returns.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchCollection`]; [`Error::Locked`] while somebody writes to one of the two; a disk that refuses.
+    /// Then `name` is what it was, unless the disk failed after the rename.
+    pub fn replace_collection(&self, name: &str, by: &str) -> Result<PathBuf> {
+        replace::replace(self, name, by)
     }
 
     /// Names a collection whose directory is complete.

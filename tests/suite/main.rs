@@ -15,6 +15,7 @@ mod power_cut;
 mod reader;
 mod recovery;
 mod repair;
+mod replaced;
 mod retained;
 mod search_codes;
 mod snapshots;

@@ -128,7 +128,7 @@ fn a_bound_is_never_below_the_score() {
                     rows.iter().map(|row| (row.as_slice(), check_vector(metric, row).unwrap())).collect();
                 let identity =
                     EmbeddingIdentity { dims: dims as u32, metric, ..EmbeddingIdentity::default() };
-                let Some(bytes) = train(&identity, &normed[..40], &normed[..40], 60, 1) else {
+                let Some(bytes) = train(&identity, &normed[..40], &normed[..40], 60, 1, &|| ()) else {
                     without += 1;
                     continue;
                 };
@@ -177,7 +177,7 @@ fn a_bound_without_its_errors_is_noticed() {
     let normed: Vec<(&[f32], f64)> =
         rows.iter().map(|row| (row.as_slice(), check_vector(Metric::Dot, row).unwrap())).collect();
     let identity = EmbeddingIdentity { dims: 64, metric: Metric::Dot, ..EmbeddingIdentity::default() };
-    let basis = Basis::decode(&train(&identity, &normed, &normed, 200, 1).unwrap()).unwrap();
+    let basis = Basis::decode(&train(&identity, &normed, &normed, 200, 1, &|| ()).unwrap()).unwrap();
     let mut codes = encode(&basis, &normed);
     let query = Query::new(Metric::Dot, &rows[0]).unwrap();
     let coded = CodeQuery::new(&query, &basis, HeadKernel::best()).unwrap();

@@ -167,8 +167,14 @@ impl Codes {
         self.map.len() as u64
     }
 
-    /// Reads every block: everything that is wrong with the file.
+    /// Reads every block: everything that is wrong with the file. What was read does not stay in memory.
     pub(crate) fn check(&self) -> Vec<Flaw> {
+        let flaws = self.flaws();
+        self.map.let_go();
+        flaws
+    }
+
+    fn flaws(&self) -> Vec<Flaw> {
         let geometry = &self.geometry;
         let heads = (0..geometry.blocks).map(|number| (geometry.head_offset(number), geometry.head_block));
         let tails = (0..geometry.blocks).map(|number| (geometry.tail_offset(number), geometry.tail_block));

@@ -28,5 +28,5 @@ pub(crate) use bases::{Bases, Basis, digests, load as load_basis};
 pub(crate) use drift::{has_drifted, held_back};
 pub(crate) use file::Codes;
 pub(crate) use query::CodeQuery;
-pub(crate) use train::{sample_rows, train};
+pub(crate) use train::{LET_GO_EVERY, sample_rows, train};
 pub(crate) use write::write;

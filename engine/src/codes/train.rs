@@ -15,6 +15,8 @@ use crate::distance::product::{Right, add_products};
 
 /// Most rows of a sample.
 const SAMPLE_ROWS: usize = 16_384;
+/// So many rows of a sample are read before their memory is let go of.
+pub(crate) const LET_GO_EVERY: usize = 512;
 /// Most elements of a sample, so that wide vectors do not take forever.
 const SAMPLE_ELEMENTS: usize = SAMPLE_ROWS * 1536;
 /// Most directions that are tried.
@@ -46,17 +48,23 @@ pub(crate) type Sample<'a> = [(&'a [f32], f64)];
 
 /// The bytes of a basis for the space of `identity`, in which there are `rows` rows, learnt from a sample and measured on
 /// the rows `held` back from it; `None` when there is nothing to learn from: no rows, or such that no code could be made
-/// for them.
+/// for them. Rows of a sample lie far apart, so that reading them maps nearly everything: `let_go` is called now and then to
+/// let go of it.
 pub(crate) fn train(
     identity: &EmbeddingIdentity,
     sample: &Sample<'_>,
     held: &Sample<'_>,
     rows: u64,
     version: u64,
+    let_go: &dyn Fn(),
 ) -> Option<Vec<u8>> {
     let dims = identity.dims as usize;
-    let centre = centre(identity, sample)?;
-    let (mut residuals, _) = centred(identity.metric, &centre, sample);
+    let centre = centre(identity, sample, let_go)?;
+    let mut residuals = Vec::with_capacity(sample.len() * dims);
+    for some in sample.chunks(LET_GO_EVERY) {
+        residuals.extend(centred(identity.metric, &centre, some).0);
+        let_go();
+    }
     let squared: f64 = residuals.chunks(dims).map(|row| dot(row, row)).sum();
     let variance = squared / sample.len() as f64;
     // Products of products must not leave the range of f32: directions do not depend on scale.
@@ -87,10 +95,13 @@ pub(crate) fn train(
 }
 
 /// The mean of the rows that codes can be made for.
-fn centre(identity: &EmbeddingIdentity, sample: &Sample<'_>) -> Option<Vec<f32>> {
+fn centre(identity: &EmbeddingIdentity, sample: &Sample<'_>, let_go: &dyn Fn()) -> Option<Vec<f32>> {
     let mut sums = vec![0.0f64; identity.dims as usize];
     let mut counted = 0.0;
-    for &(row, squared_norm) in sample {
+    for (number, &(row, squared_norm)) in sample.iter().enumerate() {
+        if number % LET_GO_EVERY == 0 {
+            let_go();
+        }
         let length = squared_norm.sqrt();
         let scale = if identity.metric == siltstone_format::Metric::Cosine { 1.0 / length } else { 1.0 };
         if length * scale <= MOST {

@@ -52,6 +52,8 @@ pub(crate) fn write(segment: &Segment, disk: &dyn Disk, basis: &Basis) -> Result
             let (heads, tails): (Vec<_>, Vec<_>) = encoded.into_iter().unzip();
             put(&heads.concat(), geometry.head_offset(first))?;
             put(&tails.concat(), geometry.tail_offset(first))?;
+            // Each row is read once: memory must not grow to the size of the segment.
+            segment.let_go();
         }
         Ok(())
     })

@@ -25,6 +25,9 @@ use crate::{encode, manifest, sweep};
 /// Kills that must go on counting: place of the row, and its key.
 type Carried = BTreeMap<(u64, u32), String>;
 
+/// So many rows are copied before the memory of what was read is let go of.
+const LET_GO_EVERY: usize = 4096;
+
 /// A group on its way.
 struct Job<'a> {
     inputs: Vec<&'a Part>,
@@ -125,8 +128,12 @@ impl Job<'_> {
             for ((segment, row), key) in &self.carried {
                 output.kill(*segment, *row, key)?;
             }
-            for (_, part, row) in &self.rows {
-                copy(&part.segment, *row, &mut output)?;
+            for rows in self.rows.chunks(LET_GO_EVERY) {
+                for (_, part, row) in rows {
+                    copy(&part.segment, *row, &mut output)?;
+                }
+                // Each row is read once: memory must not grow to the size of the inputs.
+                self.inputs.iter().for_each(|part| part.segment.let_go());
             }
             output.finish(&place)
         })?;

@@ -31,6 +31,19 @@ impl Map {
         Ok(Self(Inner::Mapped(Arc::new(map))))
     }
 
+    /// Lets go of the pages that were touched: they leave this process's memory and come back, from the system's cache or
+    /// the file, when they are touched again. Nothing that is borrowed from the map changes. A copy stays as it is.
+    pub(crate) fn let_go(&self) {
+        #[cfg(unix)]
+        if let Inner::Mapped(map) = &self.0 {
+            // SAFETY: the map is shared, read-only and backed by a file whose mapped bytes never change, so a page that
+            // is dropped is read again with the same bytes; see `of_file`.
+            let advised = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+            // Advice that is not taken costs memory and nothing else.
+            drop(advised);
+        }
+    }
+
     /// A copy of `bytes`, for disks that cannot map.
     pub fn copy_of(bytes: &[u8]) -> Self {
         let words = bytes

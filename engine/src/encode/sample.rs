@@ -25,11 +25,19 @@ impl<'v> Sample<'v> {
         Self { places, held_back: codes::held_back(wanted) }
     }
 
-    /// Rows of the sample, by whether they are held back. Those that cannot be read are left out.
+    /// Rows of the sample, by whether they are held back. Those that cannot be read are left out. They lie far apart, so
+    /// that reading them maps nearly everything: what was read is let go of on the way.
     fn rows(&self, held: bool) -> Vec<(&'v [f32], f64)> {
         let chosen =
             self.places.iter().enumerate().filter(|(at, _)| at.is_multiple_of(self.held_back) == held);
-        chosen.filter_map(|(_, (part, row))| part.segment.vector_and_norm(*row)).collect()
+        let mut found = Vec::new();
+        for (_, (part, row)) in chosen {
+            found.extend(part.segment.vector_and_norm(*row));
+            if found.len().is_multiple_of(codes::LET_GO_EVERY) {
+                part.segment.let_go();
+            }
+        }
+        found
     }
 
     pub(super) fn learnt(&self) -> Vec<(&'v [f32], f64)> {

@@ -65,6 +65,11 @@ impl Segment {
         self.map.len() as u64
     }
 
+    /// Lets go of the memory of what was read of it; see [`Map::let_go`].
+    pub(crate) fn let_go(&self) {
+        self.map.let_go();
+    }
+
     /// The error for a flaw in this segment's file.
     pub(crate) fn damaged(&self, flaw: Flaw) -> Error {
         Error::flaw(&self.path(), flaw)

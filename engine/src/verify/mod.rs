@@ -174,7 +174,7 @@ fn strangers(
         match entry.name.as_str() {
             CATALOGUE_FILE | COLLECTIONS_DIR | LOCK_FILE | ASIDE_DIR | BASES_DIR => {}
             // Kept beside the collections by the command line; not part of the format.
-            "sources.json" => {}
+            "sources.json" | "seen" => {}
             name if is_safety_copy(name) => {}
             name if name.ends_with(TEMPORARY_SUFFIX) => note(root.join(name), "an unfinished file"),
             name => note(root.join(name), "a file that is not siltstone's"),

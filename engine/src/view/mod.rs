@@ -121,6 +121,27 @@ impl View {
         }
     }
 
+    /// The row at a place that this view, or an earlier one of the collection, said; `None` when it does not count any more,
+    /// or its segment is no part of this moment. Verified as by [`View::get`], without a lookup.
+    ///
+    /// # Errors
+    /// As [`View::get`].
+    pub fn at(&self, place: RowPlace) -> Result<Option<Row<'_>>> {
+        let is_it = |part: &Part| part.segment.place.segment == place.segment.0;
+        let found = self.parts.iter().position(is_it).and_then(|at| u32::try_from(at).ok());
+        match found {
+            Some(at) if self.part(at)?.live.contains(place.row.0) => self.row(at, place.row.0).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets go of the memory in which rows that were read lie mapped. They are mapped again when they are touched, from
+    /// the system's cache as a rule. For jobs that read much, once, and are to stay small beside others; the rest need
+    /// not care, because the system takes such memory back by itself. Costs a call a segment; never fails.
+    pub fn let_go(&self) {
+        self.parts.iter().for_each(|part| part.segment.let_go());
+    }
+
     /// Every row, one after the other. [`Order::Key`] first reads and sorts all keys (twelve bytes a row of memory and
     /// the keys themselves); [`Order::Storage`] reads front to back.
     ///
@@ -164,11 +185,22 @@ impl View {
         &self,
         mut each: impl FnMut(&str, &Map<String, Value>) -> Result<()>,
     ) -> Result<()> {
+        self.for_each_placed(|key, _, metadata| each(key, metadata))
+    }
+
+    /// As [`View::for_each_metadata`], with the place of each row, for [`View::at`].
+    ///
+    /// # Errors
+    /// As [`View::for_each_metadata`].
+    pub fn for_each_placed(
+        &self,
+        mut each: impl FnMut(&str, RowPlace, &Map<String, Value>) -> Result<()>,
+    ) -> Result<()> {
         for part in &self.parts {
             for number in 0..part.frames {
                 let segment = &part.segment;
                 self.pass_over(segment.for_each_metadata(number, Some(&part.live), |row, metadata| {
-                    each(segment.key(row)?, metadata)
+                    each(segment.key(row)?, self.place(part, row), metadata)
                 }))?;
             }
         }
