@@ -1,6 +1,6 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [shapes] [peers] [open] [backup] [--rows N]
-//! [--dir DIR] [--python PYTHON] [--peers NAMES]`.
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [shapes] [peers] [open] [backup] [rescan]
+//! [--rows N] [--dir DIR] [--python PYTHON] [--peers NAMES]`.
 
 mod backup;
 mod codes;
@@ -8,6 +8,7 @@ mod filters;
 mod ingest;
 mod open;
 mod peers;
+mod rescan;
 mod search;
 mod shapes;
 
@@ -60,6 +61,9 @@ fn main() {
     }
     if wanted("backup") {
         backup::table(&source, dir.path(), rows.min(source.real_rows()));
+    }
+    if wanted("rescan") {
+        rescan::table(dir.path());
     }
     if wanted("open") {
         open::table(&source, dir.path(), rows);

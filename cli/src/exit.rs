@@ -118,6 +118,12 @@ impl From<Error> for CliError {
                 ),
                 wrong.advice(),
             ),
+            Error::IdentityMismatch { .. } => CliError::new(
+                exit_of(&error),
+                &error,
+                "put the settings back that made the collection, or embed it anew beside what is there with \
+                 `siltstone update --reembed`",
+            ),
             _ => CliError::new(exit_of(&error), &error, error.next_step()),
         }
     }

@@ -71,7 +71,8 @@ impl Context {
         let patience = Arc::new(lock_wait);
         let caller = Caller { program: format!("siltstone {name}"), host: host_name() };
         let environment = Environment { observer, patience, caller, ..Environment::default() };
-        let budget = budget(&settings, &cli.command, name, &environment);
+        let budget = budget(&settings, &cli.command, name, &environment)
+            .map(|budget| Arc::new(budget.telling(Arc::clone(&notices))));
         settings.embedder.meter = budget.clone().map(|budget| budget as Arc<dyn Meter>);
         Ok(Context {
             settings,
@@ -159,12 +160,7 @@ impl Context {
 
 /// The books of a command that may send texts to a server. A query costs next to nothing: it is written down where it
 /// can be, and no limit keeps anybody from searching.
-fn budget(
-    settings: &Settings,
-    command: &Command,
-    name: &str,
-    environment: &Environment,
-) -> Option<Arc<Budget>> {
+fn budget(settings: &Settings, command: &Command, name: &str, environment: &Environment) -> Option<Budget> {
     let embedder = &settings.embedder;
     if embedder.provider != Provider::OpenAi {
         return None;
@@ -183,7 +179,7 @@ fn budget(
         day_usd: settings.budget.per_day_usd.filter(|_| pays),
         strict: pays,
     };
-    Some(Arc::new(Budget::new(terms, Ledger::new(&settings.logs), environment.clone())))
+    Some(Budget::new(terms, Ledger::new(&settings.logs), environment.clone()))
 }
 
 fn given(cli: &Cli) -> String {

@@ -25,6 +25,12 @@ pub(crate) struct UpdateArgs {
     /// Remove documents even when a large part of a collection would go
     #[arg(long)]
     pub(crate) allow_mass_removal: bool,
+    /// Where model, dims or chunk limits have changed, embed everything anew beside what is there, and switch when it is done
+    #[arg(long)]
+    pub(crate) reembed: bool,
+    /// Read every file, also those whose size and times have not changed since they were read last
+    #[arg(long)]
+    pub(crate) verify_content: bool,
     /// Take each child folder of PATH as a framework
     #[arg(long, conflicts_with = "no_split")]
     pub(crate) split: bool,

@@ -3,7 +3,7 @@
 use super::monitor::{MonitorSettings, monitor};
 use super::sources::{Sourced, read};
 use super::{ConfigError, FieldType, Inputs, nearest};
-use crate::ingest::chunk::ChunkLimits;
+use crate::ingest::chunk::{ChunkLimits, Counter};
 use crate::ingest::collection_name::is_legal;
 use crate::ingest::embed::{ApiKey, Builtin, EmbedError, Embedder, Meter, OpenAi, OpenAiOptions, Patience};
 use crate::ingest::price;
@@ -120,13 +120,14 @@ impl Settings {
         let place =
             |given: Option<PathBuf>, name: &str| inputs.base.join(given.unwrap_or_else(|| name.into()));
         let file = &inputs.file;
+        let embedder = embedder(overrides, inputs)?;
         Ok(Settings {
             // A flag is typed where the user stands, the file speaks from where it lies.
             store: overrides.store.clone().unwrap_or_else(|| place(file.store.clone(), "vectorstore")),
             backups: place(file.backups.clone(), "backups"),
             logs: place(file.logs.clone(), "logs"),
-            embedder: embedder(overrides, inputs)?,
-            chunks: chunks(inputs)?,
+            chunks: chunks(inputs, embedder.counter())?,
+            embedder,
             update: update(overrides, inputs)?,
             compact: compact(inputs)?,
             budget: budget(overrides, inputs)?,
@@ -167,6 +168,14 @@ impl Settings {
 }
 
 impl EmbedderSettings {
+    /// Who counts the tokens of a text.
+    pub(crate) fn counter(&self) -> Counter {
+        match self.provider {
+            Provider::Builtin => Counter::Estimate,
+            Provider::OpenAi => Counter::of_model(&self.model),
+        }
+    }
+
     /// The embedder that these settings describe. Nothing is sent yet.
     pub(crate) fn embedder(&self) -> Result<Box<dyn Embedder>, EmbedError> {
         match self.provider {
@@ -183,6 +192,7 @@ impl EmbedderSettings {
                 patience: Patience::default(),
                 requests_per_minute: self.requests_per_minute,
                 tokens_per_minute: self.tokens_per_minute,
+                counter: self.counter(),
                 meter: self.meter.clone(),
             })?)),
         }
@@ -302,7 +312,7 @@ fn api_key(inputs: &Inputs) -> Result<Option<(ApiKey, String)>, ConfigError> {
     Ok(Some((key, found.from)))
 }
 
-fn chunks(inputs: &Inputs) -> Result<ChunkLimits, ConfigError> {
+fn chunks(inputs: &Inputs, counter: Counter) -> Result<ChunkLimits, ConfigError> {
     let file = &inputs.file.chunks;
     let default = ChunkLimits::default();
     let max =
@@ -317,7 +327,7 @@ fn chunks(inputs: &Inputs) -> Result<ChunkLimits, ConfigError> {
     let half = target_tokens / 2;
     let overlap_tokens =
         overlap.map_or(Ok(default.overlap_tokens.min(half)), |one| one.within(0, half as i64))?;
-    Ok(ChunkLimits { target_tokens, overlap_tokens, max_tokens })
+    Ok(ChunkLimits { target_tokens, overlap_tokens, max_tokens, counter })
 }
 
 fn update(overrides: &Overrides, inputs: &Inputs) -> Result<UpdateSettings, ConfigError> {

@@ -3,15 +3,19 @@
 //! The estimate of a text's tokens is on the safe side, but it is an estimate: when a server counted more than was
 //! estimated, later requests are expected to do so too.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use siltstone::Environment;
 
 use super::embed::{EmbedError, Meter, Paid, Reservation, Settlement};
 use super::ledger::{Ledger, LedgerError, Outcome, Reserved, Settled, Tally};
 use super::price::cost_usd;
+use crate::render::notices::Notices;
 use crate::render::plain::one_line;
 
+/// How often people are told of the same trouble.
+const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Sums of amounts that are exactly the limit may miss it by rounding.
 const ROUNDING_USD: f64 = 1e-9;
 
@@ -39,6 +43,8 @@ pub(crate) struct Budget {
     ledger: Ledger,
     /// For its clock.
     environment: Environment,
+    /// Who is told when a server makes trouble.
+    notices: Option<Arc<Notices>>,
     state: Mutex<State>,
 }
 
@@ -54,6 +60,8 @@ struct State {
     excess: f64,
     /// What the ledger could not take.
     trouble: Option<String>,
+    /// When a server's trouble was told last.
+    told: Option<Instant>,
 }
 
 impl Budget {
@@ -66,8 +74,14 @@ impl Budget {
             in_flight_usd: 0.0,
             excess: 1.0,
             trouble: None,
+            told: None,
         };
-        Budget { terms, ledger, environment, state: Mutex::new(state) }
+        Budget { terms, ledger, environment, notices: None, state: Mutex::new(state) }
+    }
+
+    /// The same, with somebody who is told when a server makes trouble.
+    pub(crate) fn telling(self, notices: Arc<Notices>) -> Budget {
+        Budget { notices: Some(notices), ..self }
     }
 
     pub(crate) fn terms(&self) -> &Terms {
@@ -163,6 +177,22 @@ impl Meter for Budget {
         }
         if let Err(error) = written {
             state.trouble = Some(message(&error));
+        }
+    }
+
+    fn trouble(&self, error: &EmbedError, pause: Option<Duration>) {
+        let Some(notices) = &self.notices else { return };
+        {
+            // Requests that are in flight together meet the same trouble.
+            let mut state = self.state();
+            if state.told.is_some_and(|told| told.elapsed() < TELL_EVERY) {
+                return;
+            }
+            state.told = Some(Instant::now());
+        }
+        match pause {
+            Some(pause) => notices.warning(&format!("{error}; trying again in {:.1} s", pause.as_secs_f64())),
+            None => notices.warning(&error.to_string()),
         }
     }
 }

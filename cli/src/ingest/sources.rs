@@ -8,6 +8,7 @@
 use super::collection_name::collection_name;
 use super::scan::walker;
 use super::scan::{BadGlob, Globs, Kind, Reason, Skipped, real_path};
+use crate::config::nearest;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -101,12 +102,18 @@ impl fmt::Display for SourceError {
                 "no documents named: give a PATH, or declare [[framework]] or [[tree]] in siltstone.toml",
             ),
             SourceError::UnknownFramework { name, known } => {
-                let shown: Vec<&str> = known.iter().take(10).map(String::as_str).collect();
-                write!(f, "no framework {name:?} is declared; there are: {}", shown.join(", "))?;
-                if known.len() > shown.len() {
-                    write!(f, " and {} more", known.len() - shown.len())
-                } else {
-                    Ok(())
+                let names = || known.iter().map(String::as_str);
+                write!(f, "no framework {name:?} is declared; ")?;
+                let lower = name.to_lowercase();
+                let near = names().find(|known| known.to_lowercase() == lower);
+                if let Some(near) = near.or_else(|| nearest(name, names())) {
+                    return write!(f, "did you mean {near}?");
+                }
+                let shown: Vec<&str> = names().take(10).collect();
+                write!(f, "there are: {}", shown.join(", "))?;
+                match known.len() - shown.len() {
+                    0 => Ok(()),
+                    more => write!(f, " and {more} more"),
                 }
             }
             SourceError::OneNameForSeveral { name, paths } => {

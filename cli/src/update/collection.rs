@@ -1,10 +1,10 @@
 //! The update of one collection.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rayon::prelude::*;
-use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, View, Writer};
+use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, Writer};
 
 use crate::command::context::Context;
 use crate::exit::CliError;
@@ -19,14 +19,16 @@ use super::job::{Job, Looked, look};
 use super::progress::Progress;
 use super::read_back::read_back;
 use super::report::Ended;
+use super::seen::{Seen, SeenFiles};
 use super::staging::{Staging, is_paid};
 use super::stored::Stored;
-use super::vectors;
+use super::texts::Texts;
+use super::vectors::{self, Sources};
 
 /// Documents that are looked at together: they fill all processors and several requests.
 const TOGETHER: usize = 256;
 /// And no more bytes of them than this, so that memory stays flat whatever the documents are.
-const TOGETHER_BYTES: u64 = 16 << 20;
+const TOGETHER_BYTES: u64 = 4 << 20;
 
 /// Which parts of an update are wanted, and how far it may go.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub(super) struct Extent {
     pub(super) again: BTreeSet<String>,
     /// So many tokens, by the estimate, are sent at most.
     pub(super) most_tokens: Option<u64>,
+    /// Every file is read, whatever its times say.
+    pub(super) verify_content: bool,
 }
 
 impl Extent {
@@ -55,6 +59,7 @@ impl Extent {
             gone: true,
             again: BTreeSet::new(),
             most_tokens: None,
+            verify_content: false,
         }
     }
 
@@ -86,18 +91,24 @@ impl Run<'_> {
     }
 
     /// What would be done for a store that does not exist.
-    pub(super) fn plan_only(&self) -> Result<Ended, CliError> {
+    pub(super) fn plan_only(&self, texts: &mut Texts) -> Result<Ended, CliError> {
         let scan = self.scan();
         let mut ended = Ended::of(&scan);
-        let (stored, mut seen) = (Stored::default(), HashSet::new());
-        self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
-            estimate(&jobs, &stored, None, &mut seen, ended)
+        let mut sources = Sources { texts, staging: &mut None, others: None };
+        self.look_at_all(&scan, &Stored::default(), SeenFiles::none(), &mut ended, |jobs, ended| {
+            estimate(&jobs, &mut sources, ended)
         })?;
         Ok(ended)
     }
 
     /// Brings the collection up to date.
-    pub(super) fn update(&self, store: &Store) -> Result<Ended, CliError> {
+    pub(super) fn update(&self, store: &Store, texts: &mut Texts) -> Result<Ended, CliError> {
+        let ended = self.update_with(store, texts);
+        texts.end(store, self.identity);
+        ended
+    }
+
+    fn update_with(&self, store: &Store, texts: &mut Texts) -> Result<Ended, CliError> {
         let started = Instant::now();
         let started_ms = store.environment().clock.now_ms();
         let scan = self.scan();
@@ -117,16 +128,24 @@ impl Run<'_> {
         }
         if self.extent.dry_run {
             let stored = match exists {
-                true => Stored::read(&store.collection(&self.source.collection)?.view_with(OnDamage::Skip)?)?,
+                true => {
+                    let collection = store.collection(&self.source.collection)?;
+                    let (stored, known) = Stored::read(&collection.view_with(OnDamage::Skip)?)?;
+                    texts.begin(&self.source.collection, known);
+                    stored
+                }
                 false => Stored::default(),
             };
-            let staging = match is_paid(self.embedder.identity()) {
+            let is_paid = is_paid(self.embedder.identity());
+            let mut staging = match is_paid {
                 true => Some(Staging::open(store, &self.source.collection, self.identity, false)?),
                 false => None,
             };
-            let mut seen = HashSet::new();
-            self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
-                estimate(&jobs, &stored, staging.as_ref(), &mut seen, ended)
+            let others = is_paid.then_some((store, self.identity, &*self.context.notices));
+            let mut sources = Sources { texts, staging: &mut staging, others };
+            let seen = self.seen(store, false);
+            self.look_at_all(&scan, &stored, seen, &mut ended, |jobs, ended| {
+                estimate(&jobs, &mut sources, ended)
             })?;
             let verdict = self.gone(&scan, &stored, &ended);
             (ended.removed, ended.held_back) = (verdict.remove, verdict.held_back);
@@ -145,20 +164,25 @@ impl Run<'_> {
                 .notices
                 .warning(&format!("{path} is damaged: {}; what it hit is embedded again", damage.flaw));
         }
-        let stored = Stored::read(&view)?;
-        let mut staging = match is_paid(self.embedder.identity()) {
+        let (stored, known) = Stored::read(&view)?;
+        drop(view);
+        texts.begin(&self.source.collection, known);
+        let is_paid = is_paid(self.embedder.identity());
+        let mut staging = match is_paid {
             true => Some(Staging::open(store, &self.source.collection, self.identity, true)?),
             false => None,
         };
+        let others = is_paid.then_some((store, self.identity, &*self.context.notices));
         let roots = self.roots(&scan, started_ms);
         let mut recorded = false;
-        self.look_at_all(&scan, &stored, &mut ended, |jobs, ended| {
+        self.look_at_all(&scan, &stored, self.seen(store, true), &mut ended, |jobs, ended| {
             if !recorded && self.extent.is_whole() {
                 // From here on an interrupted run is known to be one.
                 recorded = true;
                 self.record(store, &roots)?;
             }
-            self.publish(jobs, &stored, &view, &mut staging, &mut writer, ended)
+            let sources = Sources { texts, staging: &mut staging, others };
+            self.publish(jobs, &stored, sources, &mut writer, ended)
         })?;
         if ended.stopped.is_none() && !ended.interrupted && self.extent.gone {
             let verdict = self.gone(&scan, &stored, &ended);
@@ -179,32 +203,74 @@ impl Run<'_> {
         Ok(ended)
     }
 
-    /// Loads documents in groups, sorts out what is unchanged, and hands the rest to `work`, which says whether to go on.
+    /// What is known of the files without reading them. A list of only some of them would be none of the others.
+    fn seen(&self, store: &Store, may_change: bool) -> SeenFiles {
+        let may_change = may_change && self.source.scope == Scope::Tree;
+        SeenFiles::open(store.path(), &self.source.collection, may_change)
+    }
+
+    /// Looks at documents in groups, sorts out what is unchanged, and hands the rest to `work`, which says whether to go on.
     fn look_at_all(
         &self,
         scan: &Scan,
         stored: &Stored,
+        mut seen: SeenFiles,
+        ended: &mut Ended,
+        work: impl FnMut(Vec<Job>, &mut Ended) -> Result<bool, CliError>,
+    ) -> Result<(), CliError> {
+        let result = self.look_at(scan, stored, &mut seen, ended, work);
+        let looked = result.as_ref().copied().unwrap_or(0);
+        seen.finish(match scan.state {
+            RootState::Listed => scan.documents.get(looked).map(|document| document.id.as_str()),
+            // A folder that is not there for once is no reason to forget its files.
+            _ => Some(""),
+        });
+        result.map(drop)
+    }
+
+    /// Returns how many documents were looked at.
+    fn look_at(
+        &self,
+        scan: &Scan,
+        stored: &Stored,
+        seen: &mut SeenFiles,
         ended: &mut Ended,
         mut work: impl FnMut(Vec<Job>, &mut Ended) -> Result<bool, CliError>,
-    ) -> Result<(), CliError> {
+    ) -> Result<usize, CliError> {
         let settings = &self.context.settings;
         self.progress.begin(&self.source.collection, scan.documents.len() as u64);
         let mut left_to_embed = settings.update.max_files;
+        let mut looked_at = 0;
         for group in groups(&scan.documents) {
             if self.context.cancel.is_cancelled() {
                 ended.interrupted = true;
-                return Ok(());
+                return Ok(looked_at);
             }
             let limit = self.scan_options.max_file_size_bytes;
-            let look = |document: &Document| {
+            let known: Vec<Option<Seen>> = group
+                .iter()
+                .map(|document| seen.look_up(&document.id).filter(|_| !self.extent.verify_content))
+                .collect();
+            let look = |(document, seen): (&Document, Option<Seen>)| {
                 let afresh = self.extent.again.contains(&document.id);
-                look(document, stored, afresh, limit, &settings.chunks)
+                look(document, stored, seen, afresh, limit, &settings.chunks)
             };
-            let looked: Vec<Looked> = group.par_iter().map(look).collect();
+            let looked: Vec<Looked> = group.par_iter().zip(known).map(look).collect();
+            looked_at += group.len();
             let mut jobs = Vec::new();
             for (document, looked) in group.iter().zip(looked) {
+                ended.read += u64::from(!matches!(looked, Looked::Same(_)));
+                let now = match &looked {
+                    Looked::Same(now) => Some(*now),
+                    Looked::Unchanged(now) => *now,
+                    Looked::Work(job) => job.seen,
+                    Looked::Unusable(_) => None,
+                };
+                if let Some(now) = now {
+                    seen.note(&document.id, &now);
+                }
                 match looked {
-                    Looked::Unchanged => ended.unchanged += 1,
+                    Looked::Same(_) | Looked::Unchanged(_) => ended.unchanged += 1,
                     Looked::Unusable(reason) => ended.unusable(document, reason),
                     Looked::Work(job) if !self.is_wanted(&job, stored) => ended.left += 1,
                     Looked::Work(_) if left_to_embed == 0 => ended.left += 1,
@@ -213,7 +279,7 @@ impl Run<'_> {
                         if job.replaced > 0 {
                             ended.replaced.push((job.document.id.clone(), job.replaced));
                         }
-                        match stored.documents.contains_key(&job.document.id) {
+                        match stored.contains(&job.document.id) {
                             true => ended.changed += 1,
                             false => ended.new += 1,
                         }
@@ -225,11 +291,11 @@ impl Run<'_> {
                 }
             }
             if !jobs.is_empty() && !work(jobs, ended)? {
-                return Ok(());
+                return Ok(looked_at);
             }
             self.progress.advance(group.len() as u64, ended);
         }
-        Ok(())
+        Ok(looked_at)
     }
 
     /// Gives the jobs their vectors and commits every document that is whole. Says whether to go on.
@@ -237,15 +303,15 @@ impl Run<'_> {
         &self,
         mut jobs: Vec<Job>,
         stored: &Stored,
-        view: &View,
-        staging: &mut Option<Staging<'_>>,
+        mut sources: Sources<'_, '_>,
         writer: &mut Writer,
         ended: &mut Ended,
     ) -> Result<bool, CliError> {
-        vectors::reuse(&mut jobs, stored, view, staging.as_ref(), &mut ended.spent)?;
+        vectors::reuse(&mut jobs, &mut sources, &mut ended.spent)?;
         self.keep_within_limit(&mut jobs, ended);
         let concurrency = self.context.settings.embedder.concurrency;
         let (cancel, spent) = (&self.context.cancel, &mut ended.spent);
+        let staging = sources.staging;
         ended.stopped = vectors::embed(&mut jobs, self.embedder, concurrency, staging, cancel, spent)?;
         for job in &jobs {
             if job.is_complete() {
@@ -263,7 +329,7 @@ impl Run<'_> {
 
     fn is_wanted(&self, job: &Job, stored: &Stored) -> bool {
         let id = &job.document.id;
-        match stored.documents.contains_key(id) {
+        match stored.contains(id) {
             _ if self.extent.again.contains(id) => true,
             true => self.extent.changed,
             false => self.extent.new,
@@ -288,9 +354,9 @@ impl Run<'_> {
     fn gone(&self, scan: &Scan, stored: &Stored, ended: &Ended) -> Verdict {
         let emptied: BTreeSet<&str> = ended.emptied.iter().map(String::as_str).collect();
         let is_gone = |id: &str| scan.is_gone(id) || emptied.contains(id);
-        let gone = stored.documents.keys().filter(|id| is_gone(id)).cloned().collect();
+        let gone = stored.ids().filter(|id| is_gone(id)).map(str::to_owned).collect();
         let most_share = self.context.settings.update.max_removed_share;
-        guard::judge(scan, gone, stored.documents.len(), most_share, self.extent.allow_mass_removal)
+        guard::judge(scan, gone, stored.len(), most_share, self.extent.allow_mass_removal)
     }
 
     fn roots(&self, scan: &Scan, started_ms: i64) -> SourceRoots {
@@ -337,10 +403,8 @@ fn groups(documents: &[Document]) -> impl Iterator<Item = &[Document]> {
 /// Replaces a document's rows. Nothing of it is durable before the commit that follows.
 fn put(job: &Job, stored: &Stored, writer: &mut Writer) -> Result<(), CliError> {
     let keys: BTreeSet<String> = (0..job.chunks.len()).map(|index| job.key(index)).collect();
-    for old in stored.documents.get(&job.document.id).into_iter().flat_map(|document| &document.keys) {
-        if !keys.contains(old) {
-            writer.delete(old)?;
-        }
+    for old in stored.keys(&job.document.id).filter(|old| !keys.contains(old)) {
+        writer.delete(&old)?;
     }
     for ((chunk, hash), vector) in job.chunks.iter().zip(&job.hashes).zip(&job.vectors) {
         let Some(vector) = vector else { continue };
@@ -352,9 +416,8 @@ fn put(job: &Job, stored: &Stored, writer: &mut Writer) -> Result<(), CliError> 
 
 /// Removes the rows of documents that are gone, in one commit.
 fn remove(documents: &[String], stored: &Stored, writer: &mut Writer) -> Result<(), CliError> {
-    for key in documents.iter().filter_map(|id| stored.documents.get(id)).flat_map(|document| &document.keys)
-    {
-        writer.delete(key)?;
+    for key in documents.iter().flat_map(|id| stored.keys(id)) {
+        writer.delete(&key)?;
     }
     writer.commit()?;
     Ok(())
@@ -366,6 +429,6 @@ impl Ended {
         if !reason.may_still_exist() {
             self.emptied.push(document.id.clone());
         }
-        self.skipped.push((document.path.display().to_string(), reason));
+        self.skipped.push((document.path().display().to_string(), reason));
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::ingest::chunk::{Chunk, ChunkLimits, chunk};
 use crate::ingest::scan::{Document, Kind, Reason, load};
 
+use super::seen::{Seen, Short};
 use super::stored::Stored;
 
 /// Longest heading that is stored beside a chunk, in characters.
@@ -12,8 +13,10 @@ const MAX_HEADING: usize = 1_000;
 
 /// What became of a document when it was looked at.
 pub(super) enum Looked {
-    /// The store has it as it is.
-    Unchanged,
+    /// The store has it as it is, and so it is what it was when it was seen last.
+    Same(Seen),
+    /// The store has it as it is; by what its file can be known again.
+    Unchanged(Option<Seen>),
     /// It cannot be used.
     Unusable(Reason),
     /// It must be embedded.
@@ -27,6 +30,8 @@ pub(super) struct Job {
     size_bytes: u64,
     /// Its stored vectors are not trusted.
     pub(super) afresh: bool,
+    /// By what its file can be known again without reading it.
+    pub(super) seen: Option<Seen>,
     /// Malformed places of the file that were replaced.
     pub(super) replaced: usize,
     pub(super) chunks: Vec<Chunk>,
@@ -37,23 +42,32 @@ pub(super) struct Job {
     pub(super) refused: Option<String>,
 }
 
-/// Loads a document and compares it with what is stored. Two files of the same bytes have the same digest, whatever
-/// their times say. One that is wanted `afresh` is work in any case.
+/// Compares a document with what is stored. It is loaded, unless its file is what it was when it was `seen` last: two files
+/// of the same bytes have the same digest, whatever their times say. One that is wanted `afresh` is work in any case.
 pub(super) fn look(
     document: &Document,
     stored: &Stored,
+    seen: Option<Seen>,
     afresh: bool,
     limit_bytes: u64,
     limits: &ChunkLimits,
 ) -> Looked {
+    let is_same = |seen: &Seen| {
+        document.stamp == Some(seen.stamp) && !afresh && stored.is_current(&document.id, &seen.hash)
+    };
+    if let Some(seen) = seen.filter(is_same) {
+        return Looked::Same(seen);
+    }
     let loaded = match load(document, limit_bytes) {
         Ok(loaded) => loaded,
         Err(reason) => return Looked::Unusable(reason),
     };
-    let hash = loaded.hash.to_hex().to_string();
-    if !afresh && stored.documents.get(&document.id).is_some_and(|found| found.is_current(&hash)) {
-        return Looked::Unchanged;
+    let short: Short = loaded.hash.as_bytes().first_chunk().copied().unwrap_or_default();
+    let seen = loaded.stamp.map(|stamp| Seen { stamp, hash: short });
+    if !afresh && stored.is_current(&document.id, &short) {
+        return Looked::Unchanged(seen);
     }
+    let hash = loaded.hash.to_hex().to_string();
     let chunks = chunk(document.kind, document.file_name(), &loaded.text, limits);
     if chunks.is_empty() {
         return Looked::Unusable(Reason::Empty);
@@ -66,6 +80,7 @@ pub(super) fn look(
         hash,
         size_bytes,
         afresh,
+        seen,
         replaced,
         chunks,
         hashes,
@@ -103,7 +118,7 @@ impl Job {
             "document_hash": self.hash,
             "file_path": self.document.id,
             "file_size": self.size_bytes,
-            "framework": self.document.framework,
+            "framework": &*self.document.framework,
             "heading": cut(&chunk.heading_path),
             "line": chunk.line,
             "total_chunks": self.chunks.len(),

@@ -15,6 +15,7 @@ use crate::sources;
 
 use super::collection::{Extent, Run};
 use super::progress::Progress;
+use super::texts::Texts;
 
 /// What is to be done in one collection.
 #[derive(Debug)]
@@ -68,6 +69,8 @@ pub(crate) fn mend(
         gone: mending.gone,
         again: mending.again.clone(),
         most_tokens: mending.most_tokens,
+        // Whoever found something wrong has read the files.
+        verify_content: true,
     };
     let identity = embedder::identity_of(embedder, &context.settings.chunks.identity());
     if let Some(budget) = &context.budget {
@@ -83,7 +86,7 @@ pub(crate) fn mend(
         embedder,
         progress: &progress,
     };
-    let ended = run.update(store);
+    let ended = run.update(store, &mut Texts::default());
     progress.finish();
     let mut ended = ended?;
     if let Some((name, roots)) = ended.roots.take().filter(|_| !dry_run) {

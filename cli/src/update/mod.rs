@@ -20,9 +20,12 @@ mod mend;
 mod other_folder;
 mod progress;
 mod read_back;
+mod reembed;
 mod report;
+mod seen;
 mod staging;
 mod stored;
+mod texts;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -44,6 +47,7 @@ pub(crate) use mend::{Mended, Mending, mend};
 use collection::{Extent, Run};
 use progress::Progress;
 use report::{Cost, Report};
+use texts::Texts;
 
 /// The update of all frameworks that the command line or the configuration names.
 pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
@@ -96,9 +100,14 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
         known: &known,
         store: store.as_ref(),
         identity: &identity,
+        reembed: args.reembed,
     };
-    let extent =
-        Extent { dry_run: args.dry_run, allow_mass_removal: args.allow_mass_removal, ..Extent::everything() };
+    let extent = Extent {
+        dry_run: args.dry_run,
+        allow_mass_removal: args.allow_mass_removal,
+        verify_content: args.verify_content,
+        ..Extent::everything()
+    };
     if let Some(budget) = budget.filter(|_| !args.dry_run) {
         consent::to_pay(budget, args.force, context, || {
             let extent = Extent { dry_run: true, ..extent.clone() };
@@ -147,12 +156,15 @@ struct Frameworks<'a> {
     known: &'a BTreeMap<String, SourceRoots>,
     store: Option<&'a Store>,
     identity: &'a EmbeddingIdentity,
+    /// Whether what has another embedding is embedded anew.
+    reembed: bool,
 }
 
 impl Frameworks<'_> {
     /// One after the other, until one is interrupted or a limit of cost is met.
     fn run(&self, extent: &Extent, embedder: &dyn Embedder, progress: &Progress, report: &mut Report) {
         let context = self.context;
+        let mut texts = Texts::default();
         for source in self.sources {
             if context.cancel.is_cancelled() {
                 report.interrupted = true;
@@ -175,8 +187,9 @@ impl Frameworks<'_> {
                 progress,
             };
             let ended = other_folder::refuse(source, self.known).and_then(|()| match self.store {
-                Some(store) => run.update(store),
-                None => run.plan_only(),
+                Some(store) if self.reembed => run.reembed(store, &mut texts),
+                Some(store) => run.update(store, &mut texts),
+                None => run.plan_only(&mut texts),
             });
             report.add(source, ended);
         }

@@ -25,16 +25,25 @@ pub(super) fn read_back<'j>(
                 row.text == chunk.text && vector.as_ref().is_some_and(|vector| is_same(row.vector, vector))
             };
             if !row.as_ref().is_some_and(same) {
-                return Err(CliError::failed(
-                    format!("{key} was read back from {collection} other than it was written"),
-                    "check the disk and the memory of this machine, then run `siltstone health --deep-scan`",
-                ));
+                return Err(read_back_otherwise(&key, collection));
             }
         }
+    }
+    if let Some(view) = view {
+        view.let_go();
     }
     Ok(())
 }
 
-fn is_same(one: &[f32], other: &[f32]) -> bool {
+/// The error of a row that is not what was written.
+pub(super) fn read_back_otherwise(key: &str, collection: &str) -> CliError {
+    CliError::failed(
+        format!("{key} was read back from {collection} other than it was written"),
+        "check the disk and the memory of this machine, then run `siltstone health --deep-scan`",
+    )
+}
+
+/// Bit for bit.
+pub(super) fn is_same(one: &[f32], other: &[f32]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.to_bits() == other.to_bits())
 }

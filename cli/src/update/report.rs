@@ -9,6 +9,7 @@ use crate::command::context::Context;
 use crate::command::embedder::described;
 use crate::config::Settings;
 use crate::exit::{CliError, Exit};
+use crate::ingest::chunk::Counter;
 use crate::ingest::embed::EmbedError;
 use crate::ingest::price::cost_usd;
 use crate::ingest::scan::{Reason, Scan, Skipped};
@@ -27,6 +28,8 @@ pub(super) struct Ended {
     pub(super) new: u64,
     pub(super) changed: u64,
     pub(super) unchanged: u64,
+    /// Documents whose files were read; the others are what they were by size and times.
+    pub(super) read: u64,
     /// Documents that were committed.
     pub(super) published: u64,
     /// Documents that `MAX_FILES_TO_EMBED` left for the next run.
@@ -54,6 +57,8 @@ pub(super) struct Ended {
     pub(super) stopped: Option<EmbedError>,
     pub(super) interrupted: bool,
     pub(super) seconds: f64,
+    /// The safety copy of the embedding whose place a new one took.
+    pub(super) kept_as: Option<PathBuf>,
     /// What to remember of a run that came to its end.
     pub(super) roots: Option<(String, SourceRoots)>,
 }
@@ -69,8 +74,10 @@ impl Ended {
     }
 
     /// Whether documents could not be read: what is stored of them stays as it was.
-    fn unreadable(&self) -> bool {
-        self.skipped.iter().any(|(_, reason)| matches!(reason, Reason::Unreadable { .. }))
+    pub(super) fn has_unreadable(&self) -> bool {
+        let is_out_of_reach =
+            |reason: &Reason| matches!(reason, Reason::Unreadable { .. } | Reason::Changing);
+        self.skipped.iter().any(|(_, reason)| is_out_of_reach(reason))
     }
 
     pub(super) fn problems(&self) -> impl Iterator<Item = &(String, Reason)> {
@@ -90,6 +97,8 @@ pub(super) struct Report {
     pub(super) lines: Vec<Line>,
     embedder: String,
     store: PathBuf,
+    /// Who counted the tokens that are to be sent.
+    counter: Counter,
     dry_run: bool,
     outside: Vec<(String, String)>,
     unlisted: bool,
@@ -119,6 +128,7 @@ impl Report {
             lines,
             embedder,
             store,
+            counter: settings.chunks.counter,
             dry_run,
             outside,
             unlisted: false,
@@ -157,6 +167,15 @@ impl Report {
         self.lines.iter().filter_map(|line| line.ended.as_ref().ok()).map(|ended| ended.tokens_to_send).sum()
     }
 
+    /// Tokens, by the estimate, of texts that had a vector already.
+    fn reused_tokens(&self) -> u64 {
+        self.lines
+            .iter()
+            .filter_map(|line| line.ended.as_ref().ok())
+            .map(|ended| ended.spent.reused_tokens)
+            .sum()
+    }
+
     fn usd(&self, tokens: u64) -> Option<f64> {
         self.usd_per_million_tokens.filter(|price| *price > 0.0).map(|price| cost_usd(tokens, price))
     }
@@ -186,7 +205,7 @@ impl Report {
             Ok(ended) if matches!(ended.stopped, Some(EmbedError::CostLimit { .. })) => Exit::CostLimit,
             Ok(ended) if ended.stopped.is_some() => Exit::Failed,
             Ok(ended) if !ended.failed.is_empty() || ended.held_back.is_some() => Exit::Found,
-            Ok(ended) if ended.unreadable() => Exit::Found,
+            Ok(ended) if ended.has_unreadable() => Exit::Found,
             Ok(_) => Exit::Pass,
         });
         let trees = if self.unlisted { Exit::Found } else { Exit::Pass };
@@ -227,7 +246,7 @@ impl Report {
         if self.dry_run && self.lines.len() > 1 {
             let tokens = self.tokens_to_send();
             let usd = self.usd(tokens).map_or_else(String::new, |usd| format!(", ${usd:.4}"));
-            context.output.line(format!("in all: about {} tokens to embed{usd}", count(tokens)))?;
+            context.output.line(format!("in all: {} to embed{usd}", self.tokens(tokens)))?;
         }
         if let Some(cost) = self.cost.filter(|cost| cost.spent_usd > 0.0) {
             context.output.line(format!(
@@ -258,20 +277,38 @@ impl Report {
         );
         text += &match self.dry_run {
             true => format!(
-                "{} to embed, {} reused, about {} tokens{}",
+                "{} to embed, {}, {}{}",
                 counted(ended.to_send, "chunk", "chunks"),
-                count(ended.spent.reused),
-                count(ended.tokens_to_send),
+                self.reused(ended),
+                self.tokens(ended.tokens_to_send),
                 self.usd(ended.tokens_to_send).map_or_else(String::new, |usd| format!(", ${usd:.4}"))
             ),
             false => format!(
-                "{} embedded, {} reused, {:.1} s",
+                "{} embedded, {}, {:.1} s",
                 counted(ended.spent.embedded, "chunk", "chunks"),
-                count(ended.spent.reused),
+                self.reused(ended),
                 ended.seconds
             ),
         };
         text
+    }
+
+    /// `about 1,234 tokens by estimate`, or as the model's own vocabulary counts.
+    fn tokens(&self, tokens: u64) -> String {
+        match self.counter {
+            Counter::Estimate => format!("about {} tokens by estimate", count(tokens)),
+            counter => format!("{} tokens as {} counts", count(tokens), counter.name()),
+        }
+    }
+
+    /// `12 reused`, and where vectors cost anything what was saved by that.
+    fn reused(&self, ended: &Ended) -> String {
+        let spent = &ended.spent;
+        let reused = format!("{} reused", count(spent.reused));
+        match self.usd(spent.reused_tokens).filter(|_| spent.reused > 0) {
+            Some(usd) => format!("{reused} ({}, ${usd:.4} saved)", self.tokens(spent.reused_tokens)),
+            None => reused,
+        }
     }
 
     fn collection(&self, line: &Line, ended: &Ended, context: &Context) -> Result<(), CliError> {
@@ -298,6 +335,15 @@ impl Report {
         if let Some(reason) = &ended.held_back {
             notices.warning(&format!("{}: {reason}", line.collection));
         }
+        if let Some(copy) = &ended.kept_as {
+            let name = copy.file_name().unwrap_or_default().to_string_lossy();
+            context.output.line(format!("{}: the new embedding is searched from now on", line.collection))?;
+            let back = context.siltstone(&format!("backup restore {name}"));
+            let away = context.siltstone("backup prune");
+            notices.notice(&format!(
+                "the old one is kept as {name}: `{back}` goes back to it, `{away}` lets go of it"
+            ));
+        }
         if ended.left > 0 {
             notices.notice(&format!(
                 "{} left for the next run, as MAX_FILES_TO_EMBED says",
@@ -312,7 +358,8 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let collections: Vec<Value> = self.lines.iter().map(line_json).collect();
+        let collections: Vec<Value> =
+            self.lines.iter().map(|line| line_json(line, self.counter.name())).collect();
         json!({
             "command": "update",
             "store": self.store.display().to_string(),
@@ -322,6 +369,7 @@ impl Report {
             "exit": self.exit().code(),
             "unrecorded": self.unrecorded.as_ref().map(|error| &error.message),
             "cost_usd": self.cost.map(|cost| cost.spent_usd),
+            "saved_usd": self.usd(self.reused_tokens()),
             "estimated_cost_usd": if self.dry_run { self.usd(self.tokens_to_send()) } else { None },
             "not_begun": self.not_begun,
             "collections": collections,
@@ -329,7 +377,7 @@ impl Report {
     }
 }
 
-fn line_json(line: &Line) -> Value {
+fn line_json(line: &Line, counter: &str) -> Value {
     let mut value = json!({
         "collection": line.collection,
         "framework": line.framework,
@@ -353,17 +401,19 @@ fn line_json(line: &Line) -> Value {
             json!({
                 "documents": {
                     "new": ended.new, "changed": ended.changed, "unchanged": ended.unchanged,
-                    "published": ended.published, "left": ended.left, "removed": ended.removed,
+                    "published": ended.published, "left": ended.left, "removed": ended.removed, "read": ended.read,
                 },
                 "chunks": { "total": ended.chunks, "embedded": ended.spent.embedded, "reused": ended.spent.reused },
                 "tokens": {
                     "estimated": ended.estimated_tokens, "to_send": ended.tokens_to_send, "counted": ended.spent.tokens,
+                    "reused": ended.spent.reused_tokens, "counter": counter,
                 },
                 "requests": ended.spent.requests,
                 "failed": failed,
                 "replaced": ended.replaced.iter().map(|(path, places)| json!({ "file_path": path, "places": places })).collect::<Vec<_>>(),
                 "skipped": skipped,
                 "held_back": ended.held_back,
+                "kept_as": ended.kept_as.as_ref().map(|path| path.display().to_string()),
                 "stopped": ended.stopped.as_ref().map(ToString::to_string),
                 "seconds": ended.seconds,
             })

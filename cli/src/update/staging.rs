@@ -1,16 +1,20 @@
 //! The hidden collection in which paid vectors wait, under the hash of their text, until their document is whole.
 
+use std::collections::BTreeMap;
+
 use siltstone::{Collection, EmbeddingIdentity, OnDamage, Record, Store, View, Writer};
 
 use crate::exit::CliError;
 use crate::ingest::embed::Identity;
+
+use super::read_back::{is_same, read_back_otherwise};
 
 /// Vectors that were paid for and are not published yet.
 pub(super) struct Staging<'s> {
     store: &'s Store,
     name: String,
     identity: EmbeddingIdentity,
-    /// What an interrupted run left here.
+    /// What is here: left by an interrupted run, or by this one.
     view: Option<View>,
     collection: Option<Collection>,
     writer: Option<Writer>,
@@ -74,13 +78,26 @@ impl<'s> Staging<'s> {
             self.collection = Some(collection);
         }
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        let mut seen = std::collections::HashSet::new();
+        let mut kept = BTreeMap::new();
         for (hash, vector) in vectors {
-            if seen.insert(hash) {
+            if kept.insert(hash, vector).is_none() {
                 writer.upsert(Record::new(hash, vector))?;
             }
         }
+        if kept.is_empty() {
+            return Ok(());
+        }
         writer.commit()?;
+        let view = writer.view()?;
+        for (hash, vector) in kept {
+            let row = view.get(hash)?;
+            if !row.is_some_and(|row| is_same(row.vector, vector)) {
+                return Err(read_back_otherwise(hash, &self.name));
+            }
+        }
+        view.let_go();
+        // A text that comes again later in this run is found here.
+        self.view = Some(view);
         Ok(())
     }
 

@@ -1,56 +1,92 @@
-//! Where the vectors of new chunks come from: rows of the same text, the staging collection, the embedder.
+//! Where the vectors of new chunks come from: rows of the same text in this collection or another one, the staging
+//! collection, the embedder.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use rayon::prelude::*;
-use siltstone::View;
+use siltstone::{EmbeddingIdentity, Store};
 
 use crate::exit::CliError;
 use crate::ingest::cancel::Cancel;
+use crate::ingest::chunk::Chunk;
 use crate::ingest::embed::{EmbedError, EmbedReply, Embedder, Outcome};
+use crate::render::notices::Notices;
 
 use super::job::Job;
 use super::staging::{Staging, is_paid};
-use super::stored::Stored;
+use super::texts::Texts;
 
 /// Texts of one call to an embedder that runs on this machine.
 const LOCAL_BATCH: usize = 32;
 
-/// What embedding cost.
+/// What embedding cost, and what it did not cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Spent {
+    /// Texts that were embedded.
     pub(super) embedded: u64,
+    /// Chunks whose text had a vector already, and their tokens by the estimate.
     pub(super) reused: u64,
+    pub(super) reused_tokens: u64,
     pub(super) tokens: u64,
     pub(super) requests: u64,
+}
+
+impl Spent {
+    fn reuses(&mut self, chunk: &Chunk) {
+        self.reused += 1;
+        self.reused_tokens += chunk.tokens as u64;
+    }
+}
+
+/// Where vectors may be that are there already.
+pub(super) struct Sources<'a, 's> {
+    pub(super) texts: &'a mut Texts,
+    pub(super) staging: &'a mut Option<Staging<'s>>,
+    /// Where other collections are looked at: their store, the vector space, and who is told what cannot be read.
+    pub(super) others: Option<(&'a Store, &'a EmbeddingIdentity, &'a Notices)>,
+}
+
+impl Sources<'_, '_> {
+    /// The vector of a text, if the store has one that can be trusted.
+    fn find(&mut self, hash: &str, afresh: bool) -> Result<Option<Vec<f32>>, CliError> {
+        if !afresh && let Some(vector) = self.texts.own(hash)? {
+            return Ok(Some(vector));
+        }
+        if let Some(vector) = self.staging.as_ref().map_or(Ok(None), |staging| staging.get(hash))? {
+            return Ok(Some(vector));
+        }
+        match self.others.filter(|_| !afresh) {
+            Some((store, identity, notices)) => {
+                self.texts.read_others(store, identity, notices)?;
+                self.texts.elsewhere(hash)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a dry run counts this text as to be sent.
+    pub(super) fn counts(&mut self, hash: &str, afresh: bool) -> Result<bool, CliError> {
+        Ok(self.find(hash, afresh)?.is_none() && self.texts.counts(hash))
+    }
 }
 
 /// Gives the jobs the vectors that are there already.
 pub(super) fn reuse(
     jobs: &mut [Job],
-    stored: &Stored,
-    view: &View,
-    staging: Option<&Staging<'_>>,
+    sources: &mut Sources<'_, '_>,
     spent: &mut Spent,
 ) -> Result<(), CliError> {
     for job in jobs {
-        for (vector, hash) in job.vectors.iter_mut().zip(&job.hashes) {
-            let key = stored.chunks.get(hash).filter(|_| !job.afresh);
-            *vector = match key.map(|key| view.get(key)) {
-                Some(Ok(row)) => row.map(|row| row.vector.to_vec()),
-                // A damaged row is embedded again, which heals it.
-                Some(Err(error)) if error.is_damage() => None,
-                Some(Err(error)) => return Err(error.into()),
-                None => None,
-            };
-            if vector.is_none() {
-                *vector = staging.map_or(Ok(None), |staging| staging.get(hash))?;
+        for ((vector, hash), chunk) in job.vectors.iter_mut().zip(&job.hashes).zip(&job.chunks) {
+            *vector = sources.find(hash, job.afresh)?;
+            if vector.is_some() {
+                spent.reuses(chunk);
             }
-            spent.reused += u64::from(vector.is_some());
         }
     }
+    sources.texts.let_go();
     Ok(())
 }
 
@@ -85,13 +121,17 @@ pub(super) fn embed(
         }
     };
     let places: HashMap<String, usize> = hashes.into_iter().zip(0..).collect();
+    let mut given = HashSet::new();
     for job in jobs {
-        let (hashes, vectors) = (&job.hashes, &mut job.vectors);
-        for (vector, hash) in vectors.iter_mut().zip(hashes).filter(|(vector, _)| vector.is_none()) {
+        let (hashes, vectors) = (job.hashes.iter().zip(&job.chunks), &mut job.vectors);
+        for (vector, (hash, chunk)) in vectors.iter_mut().zip(hashes).filter(|(vector, _)| vector.is_none()) {
             match places.get(hash).and_then(|at| outcomes.get(*at)) {
                 Some(Outcome::Vector(found)) => {
                     *vector = Some(found.clone());
-                    spent.embedded += 1;
+                    match given.insert(hash) {
+                        true => spent.embedded += 1,
+                        false => spent.reuses(chunk),
+                    }
                 }
                 Some(Outcome::Refused(reason)) => job.refused = Some(reason.clone()),
                 Some(Outcome::NotTried) | None => {}

@@ -46,7 +46,7 @@ fn usage(work: &Work) -> Value {
 #[test]
 fn whatever_the_server_does_is_stored_reported_and_paid_as_it_was() {
     // What it does first; how the run ends; chunks stored; requests refused and unanswered; what is said.
-    let cases: [(Act, i32, u64, u64, u64, &str); 17] = [
+    let cases: [(Act, i32, u64, u64, u64, &str); 21] = [
         (Act::Status(401, "{}"), 1, 0, 1, 0, "401"),
         (Act::Status(403, "{}"), 1, 0, 1, 0, "403"),
         (Act::Status(404, "{}"), 1, 0, 1, 0, "404"),
@@ -64,6 +64,11 @@ fn whatever_the_server_does_is_stored_reported_and_paid_as_it_was() {
         (Act::WrongDims, 1, 0, 0, 1, "dimensions"),
         (Act::Nan, 3, 7, 0, 0, "no finite number"),
         (Act::Zero, 3, 7, 0, 0, "zero"),
+        (Act::Twice, 0, 8, 0, 0, ""),
+        (Act::Drip(500), 0, 8, 0, 0, ""),
+        // After the time-out: nobody knows whether it was paid, and smaller requests are sent.
+        (Act::Drip(8_000), 0, 8, 0, 1, ""),
+        (Act::Slow(8_000), 0, 8, 0, 1, ""),
     ];
     let undisturbed = {
         let server = Server::start();
@@ -74,7 +79,7 @@ fn whatever_the_server_does_is_stored_reported_and_paid_as_it_was() {
     for (act, exit, stored, refused, unanswered, said) in cases {
         let server = Server::start();
         server.then([act]);
-        let work = work(&server, "");
+        let work = work(&server, "timeout_s = 4");
         let ended = work.run(&UPDATE).expect(exit);
         assert!(ended.stdout.contains(said), "{act:?}: {ended:?}");
         assert_eq!(chunks(&work), stored, "{act:?}");
@@ -111,6 +116,34 @@ fn vectors(work: &Work) -> Vec<(String, Vec<u32>)> {
     let view = work.collection("docs_Alpha").view().unwrap();
     let rows = view.iter(siltstone::Order::Key).unwrap().map(Result::unwrap);
     rows.map(|row| (row.key.to_owned(), row.vector.iter().map(|x| x.to_bits()).collect())).collect()
+}
+
+#[test]
+fn a_server_that_refuses_is_told_of_within_seconds() {
+    for acts in [[Act::Later("30"); 8], [Act::Status(503, "busy"); 8]] {
+        let server = Server::start();
+        server.then(acts);
+        let work = work(&server, "");
+        let mut child = spawn(&work, &UPDATE);
+        let stderr = child.stderr.take().unwrap();
+        let started = Instant::now();
+        let said = std::io::BufRead::lines(std::io::BufReader::new(stderr))
+            .map(Result::unwrap)
+            .find(|line| line.contains("trying again"));
+        let took = started.elapsed();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let said = said.unwrap();
+        assert!(took < Duration::from_secs(10), "{took:?}: {said}");
+        assert!(said.contains("rate-limited (429)") || said.contains("failed 3 times (503): busy"), "{said}");
+    }
+    // One that asks for more than anybody waits for is left at once, and the count of attempts is right.
+    let server = Server::start();
+    server.then([Act::Later("3600"); 4]);
+    let work = work(&server, "");
+    let ended = work.run(&UPDATE).expect(1);
+    assert!(ended.stdout.contains("rate-limited (429)") && ended.stdout.contains("3600 s"), "{ended:?}");
+    assert_eq!(usage(&work)["refused"], 1);
 }
 
 #[test]

@@ -32,6 +32,10 @@ pub enum Act {
     Zero,
     /// Right, after this many milliseconds.
     Slow(u64),
+    /// Right, but a byte now and then: all of it takes this many milliseconds.
+    Drip(u64),
+    /// The same answer twice, one after the other.
+    Twice,
 }
 
 pub struct Server {
@@ -156,7 +160,26 @@ fn serve(
         let mut seen = seen.lock().unwrap();
         inputs.iter().for_each(|input| *seen.entry((*input).to_owned()).or_default() += 1);
     }
-    answer(&mut stream, 200, "x-request-id: req-1\r\n", &reply)
+    let headers = "x-request-id: req-1\r\n";
+    match act {
+        Some(Act::Twice) => {
+            let mut both = Vec::new();
+            answer(&mut both, 200, headers, &reply)?;
+            answer(&mut both, 200, headers, &reply)?;
+            stream.write_all(&both).ok()
+        }
+        Some(Act::Drip(ms)) => {
+            let mut whole = Vec::new();
+            answer(&mut whole, 200, headers, &reply)?;
+            let pause = std::time::Duration::from_millis(ms / 40);
+            for part in whole.chunks(whole.len().div_ceil(40)) {
+                stream.write_all(part).ok()?;
+                std::thread::sleep(pause);
+            }
+            Some(())
+        }
+        _ => answer(&mut stream, 200, headers, &reply),
+    }
 }
 
 fn answer(stream: &mut impl Write, status: u16, headers: &str, body: &str) -> Option<()> {

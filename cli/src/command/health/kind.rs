@@ -110,10 +110,10 @@ kinds! {
         Remedy::Operator("find out what changed at the embedding server; then index the documents into a new collection");
         "the embedder gives another vector for a stored text today"
     IDENTITY_MISMATCH "identity-mismatch" Integrity Fail
-        Remedy::Operator("correct [embedder] in siltstone.toml, or index the documents into a new collection");
+        Remedy::Operator("correct [embedder] in siltstone.toml, or siltstone update --reembed");
         "a collection was made by another model than the configured one"
     IDENTITY_DIFFERS "identity-differs" Integrity Info
-        Remedy::Operator("put the collection's settings into siltstone.toml, or index its documents anew");
+        Remedy::Operator("put the collection's settings into siltstone.toml, or siltstone update --reembed");
         "searched as it is, but update would refuse: dims, embedder or chunk limits are configured otherwise"
     DERIVED "derived" Integrity Info Remedy::Fix;
         "a derived file is damaged, stale or missing; no answer is wrong"

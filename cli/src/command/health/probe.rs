@@ -9,7 +9,6 @@ use super::privacy::Names;
 use crate::command::context::Context;
 use crate::command::embedder;
 use crate::exit::CliError;
-use crate::ingest::chunk::estimate_tokens;
 use crate::ingest::embed::{Embedder, Outcome};
 use crate::ingest::price::cost_usd;
 
@@ -138,7 +137,7 @@ fn pay(context: &Context, texts: &[String], left_usd: &mut Option<f64>) -> Resul
             "set usd_per_million_tokens under [embedder] in siltstone.toml; 0 for a server of your own";
         return Err(CliError::failed(format!("what {} costs is not known", settings.model), next_step));
     };
-    let cost = cost_usd(texts.iter().map(|text| estimate_tokens(text) as u64).sum(), price);
+    let cost = cost_usd(texts.iter().map(|text| settings.counter().count(text) as u64).sum(), price);
     let left = left_usd.unwrap_or(0.0);
     if cost > left {
         let message = format!("it would cost about ${cost:.6}, and ${left:.6} may be paid");

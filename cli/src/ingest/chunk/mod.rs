@@ -18,14 +18,14 @@ mod rst;
 mod tokens;
 
 pub(crate) use outline::Outline;
-pub(crate) use tokens::estimate_tokens;
+pub(crate) use tokens::Counter;
 
 use super::scan::Kind;
 
 /// Part of a collection's embedding identity: change it whenever the same document would give other chunks.
 pub(crate) const CHUNKER_VERSION: &str = "siltstone-chunker-1";
 
-/// How long chunks are, in estimated tokens.
+/// How long chunks are, in tokens, and who counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ChunkLimits {
     /// What a chunk of prose aims for and does not exceed.
@@ -35,18 +35,23 @@ pub(crate) struct ChunkLimits {
     /// What no chunk exceeds, headings included. Code and tables are kept whole up to twice the target, but never past
     /// this.
     pub(crate) max_tokens: usize,
+    pub(crate) counter: Counter,
 }
 
 impl Default for ChunkLimits {
     fn default() -> ChunkLimits {
-        ChunkLimits { target_tokens: 400, overlap_tokens: 40, max_tokens: 7_000 }
+        ChunkLimits { target_tokens: 400, overlap_tokens: 40, max_tokens: 7_000, counter: Counter::Estimate }
     }
 }
 
 impl ChunkLimits {
-    /// The version and the limits, as a collection's identity records them: other limits give other chunks.
+    /// The version, the limits and who counts, as a collection's identity records them: others give other chunks.
     pub(crate) fn identity(&self) -> String {
-        format!("{CHUNKER_VERSION} {}/{}/{}", self.target_tokens, self.overlap_tokens, self.max_tokens)
+        let limits = format!("{}/{}/{}", self.target_tokens, self.overlap_tokens, self.max_tokens);
+        match self.counter {
+            Counter::Estimate => format!("{CHUNKER_VERSION} {limits}"),
+            counter => format!("{CHUNKER_VERSION} {limits} {}", counter.name()),
+        }
     }
 }
 
@@ -61,7 +66,7 @@ pub(crate) struct Chunk {
     pub(crate) text: String,
     /// The line of the document where it begins, from 1.
     pub(crate) line: usize,
-    /// Estimated tokens of [`Chunk::embedded_text`].
+    /// Tokens of [`Chunk::embedded_text`], as [`ChunkLimits::counter`] counts.
     pub(crate) tokens: usize,
 }
 

@@ -6,7 +6,7 @@
 //! million headings need no more memory than one.
 
 use super::pieces::{pieces, tail};
-use super::tokens::estimate_tokens;
+use super::tokens::Counter;
 use super::{Chunk, ChunkLimits};
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -103,7 +103,7 @@ impl Outline {
             return;
         }
         let text = if body.contains('\r') { body.replace("\r\n", "\n") } else { body.to_owned() };
-        let tokens = estimate_tokens(&text) + 1;
+        let tokens = self.limits.counter.count(&text) + 1;
         self.open.tokens += tokens;
         self.open.blocks.push(Block { text, line: line + skipped, form, tokens });
     }
@@ -118,7 +118,11 @@ impl Outline {
             chunk.index = index;
             if chunk.heading_path.is_empty() {
                 chunk.heading_path.clone_from(&fallback);
-                chunk.tokens += estimate_tokens(&fallback) + 1;
+                chunk.tokens += self.limits.counter.count(&fallback) + 1;
+            }
+            if self.limits.counter == Counter::Cl100k {
+                // What is paid for, to the token.
+                chunk.tokens = self.limits.counter.count(&chunk.embedded_text());
             }
         }
         self.chunks
@@ -134,7 +138,7 @@ impl Outline {
         if section.blocks.is_empty() && (has_children || !section.titled) {
             return;
         }
-        section.tokens += section.path.last().map_or(0, |title| estimate_tokens(title) + 1);
+        section.tokens += section.path.last().map_or(0, |title| self.limits.counter.count(title) + 1);
         let small = self.limits.target_tokens / 4;
         let target = self.limits.target_tokens;
         let fits = self.waiting_tokens + section.tokens <= target;
@@ -198,7 +202,9 @@ impl Outline {
                 continue;
             }
             let mut line = block.line;
-            for (at, piece) in pieces(&block.text, block.form, target).into_iter().enumerate() {
+            for (at, piece) in
+                pieces(&block.text, block.form, target, self.limits.counter).into_iter().enumerate()
+            {
                 if part.fresh && part.tokens + piece.tokens > target {
                     self.next_part(&section.path, &mut part);
                 }
@@ -218,9 +224,9 @@ impl Outline {
             return;
         }
         let done = std::mem::take(part);
-        let repeated = tail(&done.text, done.form, self.limits.overlap_tokens);
+        let repeated = tail(&done.text, done.form, self.limits.overlap_tokens, self.limits.counter);
         if !repeated.is_empty() {
-            part.tokens = estimate_tokens(repeated) + 1;
+            part.tokens = self.limits.counter.count(repeated) + 1;
             part.text = repeated.to_owned();
             part.form = done.form;
         }
@@ -233,7 +239,7 @@ impl Outline {
             return;
         }
         let heading_path = self.bounded_path(path);
-        let tokens = estimate_tokens(&heading_path) + estimate_tokens(&text) + 1;
+        let tokens = self.limits.counter.count(&heading_path) + self.limits.counter.count(&text) + 1;
         self.chunks.push(Chunk { index: 0, heading_path, text, line, tokens });
     }
 
@@ -242,7 +248,7 @@ impl Outline {
         let room = self.limits.max_tokens / 4;
         let mut used = 0;
         let fitting = path.iter().rev().take_while(|title| {
-            used += estimate_tokens(title) + 2;
+            used += self.limits.counter.count(title) + 2;
             used <= room
         });
         let kept = fitting.count();

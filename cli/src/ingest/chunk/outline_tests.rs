@@ -1,7 +1,12 @@
 use super::*;
 
 fn limits(target: usize, overlap: usize) -> ChunkLimits {
-    ChunkLimits { target_tokens: target, overlap_tokens: overlap, max_tokens: 1_000 }
+    ChunkLimits {
+        target_tokens: target,
+        overlap_tokens: overlap,
+        max_tokens: 1_000,
+        ..ChunkLimits::default()
+    }
 }
 
 fn words(count: usize) -> String {
@@ -97,7 +102,12 @@ fn a_heading_without_text_is_kept_and_a_parent_is_not_repeated() {
 
 #[test]
 fn titles_and_paths_are_bounded() {
-    let mut outline = Outline::new(ChunkLimits { target_tokens: 50, overlap_tokens: 0, max_tokens: 100 });
+    let mut outline = Outline::new(ChunkLimits {
+        target_tokens: 50,
+        overlap_tokens: 0,
+        max_tokens: 100,
+        ..ChunkLimits::default()
+    });
     for level in 0..200 {
         outline.heading(level, &format!("{level} {}", "long title ".repeat(1_000)), 1);
     }

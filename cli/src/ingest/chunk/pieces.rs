@@ -2,7 +2,7 @@
 //! at graphemes, then (a single grapheme may be megabytes of combining marks) at characters.
 
 use super::outline::Form;
-use super::tokens::{estimate_tokens, most_tokens_of};
+use super::tokens::Counter;
 use unicode_segmentation::UnicodeSegmentation;
 
 /// A slice of a block, with its cost.
@@ -13,14 +13,14 @@ pub(super) struct Piece<'a> {
 }
 
 /// Cuts `text` into consecutive slices of at most `limit` tokens each. Together they are the text.
-pub(super) fn pieces(text: &str, form: Form, limit: usize) -> Vec<Piece<'_>> {
+pub(super) fn pieces(text: &str, form: Form, limit: usize, counter: Counter) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     for unit in units(text, form) {
-        let tokens = estimate_tokens(unit);
+        let tokens = counter.count(unit);
         if tokens <= limit {
             found.push(Piece { text: unit, tokens });
         } else {
-            cut_words(unit, limit, &mut found);
+            cut_words(unit, limit, counter, &mut found);
         }
     }
     found
@@ -84,9 +84,9 @@ impl Stop {
     }
 }
 
-fn cut_words<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) {
+fn cut_words<'a>(text: &'a str, limit: usize, counter: Counter, found: &mut Vec<Piece<'a>>) {
     for word in text.split_inclusive(char::is_whitespace) {
-        let tokens = estimate_tokens(word);
+        let tokens = counter.count(word);
         if tokens <= limit {
             found.push(Piece { text: word, tokens });
             continue;
@@ -97,22 +97,22 @@ fn cut_words<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) {
         let mut push = |start: usize, end: usize| {
             if start < end {
                 let text = &word[start..end];
-                found.push(Piece { text, tokens: estimate_tokens(text) });
+                found.push(Piece { text, tokens: counter.count(text) });
             }
         };
         for grapheme in word.graphemes(true) {
-            let cost: usize = grapheme.chars().map(most_tokens_of).sum();
+            let cost: usize = grapheme.chars().map(|c| counter.most_of(c)).sum();
             if used + cost > room {
                 push(start, end);
                 (start, used) = (end, 0);
             }
             if cost > room {
                 for c in grapheme.chars() {
-                    if used + most_tokens_of(c) > room {
+                    if used + counter.most_of(c) > room {
                         push(start, end);
                         (start, used) = (end, 0);
                     }
-                    used += most_tokens_of(c);
+                    used += counter.most_of(c);
                     end += c.len_utf8();
                 }
             } else {
@@ -126,7 +126,7 @@ fn cut_words<'a>(text: &'a str, limit: usize, found: &mut Vec<Piece<'a>>) {
 
 /// The last whole sentences or lines of `text` that fit into `limit` tokens; empty when not even one does, or when they
 /// would be everything. Looks at the end of the text only.
-pub(super) fn tail(text: &str, form: Form, limit: usize) -> &str {
+pub(super) fn tail(text: &str, form: Form, limit: usize, counter: Counter) -> &str {
     let window = text.len().saturating_sub(limit.saturating_mul(8));
     let from = (window..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     let end = &text[from..];
@@ -137,7 +137,7 @@ pub(super) fn tail(text: &str, form: Form, limit: usize) -> &str {
     }
     let (mut used, mut length) = (0, 0);
     for unit in units.iter().rev() {
-        used += estimate_tokens(unit);
+        used += counter.count(unit);
         if used > limit {
             break;
         }
@@ -167,9 +167,11 @@ mod tests {
         let mixed = "Words and sentences. ".repeat(200);
         for text in [marks.as_str(), &line, &emoji, &mixed, "", "short", "日本語".repeat(900).as_str()] {
             for form in [Form::Prose, Form::Lines] {
-                let cut = pieces(text, form, 32);
-                assert_eq!(cut.iter().map(|piece| piece.text).collect::<String>(), text);
-                assert!(cut.iter().all(|piece| piece.tokens <= 32));
+                for counter in [Counter::Estimate, Counter::Cl100k] {
+                    let cut = pieces(text, form, 32, counter);
+                    assert_eq!(cut.iter().map(|piece| piece.text).collect::<String>(), text);
+                    assert!(cut.iter().all(|piece| piece.tokens <= 32));
+                }
             }
         }
     }
@@ -177,14 +179,21 @@ mod tests {
     #[test]
     fn graphemes_stay_whole_where_they_can() {
         let emoji = "👩‍👩‍👧‍👦".repeat(50);
-        assert!(pieces(&emoji, Form::Prose, 60).iter().all(|piece| piece.text.starts_with('👩')));
+        assert!(
+            pieces(&emoji, Form::Prose, 60, Counter::Estimate)
+                .iter()
+                .all(|piece| piece.text.starts_with('👩'))
+        );
     }
 
     #[test]
     fn the_tail_is_whole_sentences_or_lines() {
-        assert_eq!(tail("First one. Second one. Third one.", Form::Prose, 4), "Third one.");
-        assert_eq!(tail("a = 1\nb = 2\nc = 3\n", Form::Lines, 8), "b = 2\nc = 3");
-        assert_eq!(tail("All of it.", Form::Prose, 40), "");
-        assert_eq!(tail(&"x".repeat(5_000), Form::Prose, 40), "");
+        assert_eq!(
+            tail("First one. Second one. Third one.", Form::Prose, 4, Counter::Estimate),
+            "Third one."
+        );
+        assert_eq!(tail("a = 1\nb = 2\nc = 3\n", Form::Lines, 8, Counter::Estimate), "b = 2\nc = 3");
+        assert_eq!(tail("All of it.", Form::Prose, 40, Counter::Estimate), "");
+        assert_eq!(tail(&"x".repeat(5_000), Form::Prose, 40, Counter::Estimate), "");
     }
 }

@@ -14,7 +14,8 @@ const KINDS: [Kind; 6] = [
 ];
 
 fn paths(kind: Kind, text: &str) -> Vec<String> {
-    let limits = ChunkLimits { target_tokens: 40, overlap_tokens: 0, max_tokens: 500 };
+    let limits =
+        ChunkLimits { target_tokens: 40, overlap_tokens: 0, max_tokens: 500, ..ChunkLimits::default() };
     chunk(kind, "file", text, &limits).into_iter().map(|chunk| chunk.heading_path).collect()
 }
 
@@ -84,7 +85,8 @@ fn code_is_cut_at_definitions_with_their_comments() {
     let text = format!(
         "//! Docs.\n\n/// Opens.\n#[inline]\npub fn open() {{\n{body}}}\n\n/// Shuts.\nfn shut() {{\n{body}}}\n"
     );
-    let limits = ChunkLimits { target_tokens: 80, overlap_tokens: 0, max_tokens: 500 };
+    let limits =
+        ChunkLimits { target_tokens: 80, overlap_tokens: 0, max_tokens: 500, ..ChunkLimits::default() };
     let made = chunk(Kind::Source(Language::Rust), "door.rs", &text, &limits);
     assert_eq!(made.len(), 3, "{made:#?}");
     assert_eq!((made[0].heading_path.as_str(), made[0].text.as_str()), ("door.rs", "//! Docs."));
@@ -150,9 +152,11 @@ fn no_document_gives_an_empty_or_overlong_chunk_and_all_give_the_same_twice() {
         "{",
         "}",
     ];
-    for limits in
-        [ChunkLimits::default(), ChunkLimits { target_tokens: 16, overlap_tokens: 8, max_tokens: 40 }]
-    {
+    for limits in [
+        ChunkLimits::default(),
+        ChunkLimits { counter: Counter::Cl100k, ..ChunkLimits::default() },
+        ChunkLimits { target_tokens: 16, overlap_tokens: 8, max_tokens: 40, ..ChunkLimits::default() },
+    ] {
         for kind in KINDS {
             for sample in samples
                 .iter()
@@ -165,7 +169,7 @@ fn no_document_gives_an_empty_or_overlong_chunk_and_all_give_the_same_twice() {
                     assert_eq!(one.index, at);
                     assert!(!one.text.trim().is_empty() && one.line >= 1, "{kind:?} {sample:?} {one:?}");
                     assert!(one.tokens <= limits.max_tokens, "{kind:?} {sample:?} {one:?}");
-                    assert!(estimate_tokens(&one.embedded_text()) <= limits.max_tokens, "{one:?}");
+                    assert!(limits.counter.count(&one.embedded_text()) <= limits.max_tokens, "{one:?}");
                 }
             }
         }

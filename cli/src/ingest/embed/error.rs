@@ -158,26 +158,29 @@ impl fmt::Display for EmbedError {
                 write!(f, "the account's quota is used up (429): {message}")
             }
             EmbedError::RateLimited { attempts, retry_after, message } => {
-                write!(f, "still rate-limited after {attempts} attempts (429): {message}")?;
+                match attempts {
+                    1 => write!(f, "rate-limited (429): {message}")?,
+                    _ => write!(f, "still rate-limited after {attempts} attempts (429): {message}")?,
+                }
                 match retry_after {
                     Some(wait) => write!(f, " (the server asks for {} s)", wait.as_secs()),
                     None => Ok(()),
                 }
             }
             EmbedError::Server { status, attempts, message } => {
-                write!(f, "the server failed {attempts} times ({status}): {message}")
+                write!(f, "the server failed {} ({status}): {message}", times(*attempts))
             }
             EmbedError::Unexpected { status, message } => {
                 write!(f, "the server answered with status {status}, which means nothing here: {message}")
             }
             EmbedError::Timeout { attempts, after } => {
-                write!(f, "no answer within {} s, {attempts} times", after.as_secs_f32())
+                write!(f, "no answer within {} s, {}", after.as_secs_f32(), times(*attempts))
             }
             EmbedError::Connection { attempts, message } => {
-                write!(f, "no connection after {attempts} attempts: {message}")
+                write!(f, "no connection, tried {}: {message}", times(*attempts))
             }
             EmbedError::Malformed { attempts, what } => {
-                write!(f, "the server's reply makes no sense ({attempts} attempts): {what}")
+                write!(f, "the server's reply makes no sense, {}: {what}", times(*attempts))
             }
             EmbedError::WrongDims { expected, got } => {
                 write!(f, "the server's vectors have {got} dimensions, not {expected}; none was stored")
@@ -187,6 +190,10 @@ impl fmt::Display for EmbedError {
             EmbedError::Ledger { message } => write!(f, "the ledger of requests fails: {message}"),
         }
     }
+}
+
+fn times(attempts: u32) -> String {
+    if attempts == 1 { "once".to_owned() } else { format!("{attempts} times") }
 }
 
 impl std::error::Error for EmbedError {}

@@ -14,6 +14,9 @@ pub(crate) trait Meter: Debug + Send + Sync {
 
     /// Called when the request has ended, however it did.
     fn settle(&self, reservation: Reservation, settled: Settlement<'_>);
+
+    /// Called when a request fails again and again, with the pause before the next attempt, if there will be one.
+    fn trouble(&self, error: &EmbedError, pause: Option<Duration>);
 }
 
 /// The leave to send one request.

@@ -3,10 +3,14 @@
 //! UTF-8 (with or without a byte order mark) and UTF-16 with a mark are taken as they are. Anything else is read as
 //! UTF-8 with replacement characters if no more than one character in fifty is malformed (a slip in an otherwise
 //! readable page), which is flagged; more than that is another encoding, and guessing would index nonsense.
+//!
+//! What somebody writes while it is read may be half old and half new. So a file's times are compared before and after,
+//! and a file that was written so lately that they may not tell is read twice; see [`Stamp`].
 
-use super::{Document, Kind, Reason};
+use super::{Document, Kind, Reason, Stamp};
 use std::fs::File;
 use std::io::Read;
+use std::time::SystemTime;
 
 /// A document's text, and the digest of the file's bytes by which a later run knows whether it changed.
 #[derive(Clone, Debug)]
@@ -16,11 +20,16 @@ pub(crate) struct Loaded {
     pub(crate) size_bytes: u64,
     /// Malformed places that were replaced by U+FFFD. Zero for a clean document.
     pub(crate) replaced: usize,
+    /// By which the file can be known again without reading it; `None` when it was written too lately.
+    pub(crate) stamp: Option<Stamp>,
 }
+
+/// How often a file that changes meanwhile is read.
+const ATTEMPTS: u32 = 3;
 
 /// Reads `document`. `limit_bytes` holds even if the file has grown since the scan.
 pub(crate) fn load(document: &Document, limit_bytes: u64) -> Result<Loaded, Reason> {
-    let bytes = read(document, limit_bytes)?;
+    let (bytes, stamp) = read(document, limit_bytes)?;
     let hash = blake3::hash(&bytes);
     let size_bytes = bytes.len() as u64;
     let (text, replaced) = decode(bytes)?;
@@ -30,21 +39,44 @@ pub(crate) fn load(document: &Document, limit_bytes: u64) -> Result<Loaded, Reas
     if matches!(document.kind, Kind::Source(_)) && is_minified(&text) {
         return Err(Reason::Minified);
     }
-    Ok(Loaded { text, hash, size_bytes, replaced })
+    Ok(Loaded { text, hash, size_bytes, replaced, stamp })
 }
 
-fn read(document: &Document, limit_bytes: u64) -> Result<Vec<u8>, Reason> {
+/// Bytes, and the stamp that goes with them.
+type Stamped = (Vec<u8>, Option<Stamp>);
+
+/// The bytes of a document at one moment, and the stamp that goes with them.
+fn read(document: &Document, limit_bytes: u64) -> Result<Stamped, Reason> {
+    for _ in 0..ATTEMPTS {
+        let opened_at = SystemTime::now();
+        let Some((bytes, stamp)) = read_once(document, limit_bytes)? else { continue };
+        match stamp.filter(|stamp| stamp.size_bytes == bytes.len() as u64) {
+            Some(stamp) if stamp.is_settled_at(opened_at) => return Ok((bytes, Some(stamp))),
+            _ => {}
+        }
+        if read_once(document, limit_bytes)?.is_some_and(|(again, _)| again == bytes) {
+            return Ok((bytes, None));
+        }
+    }
+    Err(Reason::Changing)
+}
+
+/// `None` when the file changed meanwhile.
+fn read_once(document: &Document, limit_bytes: u64) -> Result<Option<Stamped>, Reason> {
     let unreadable = |error: std::io::Error| Reason::Unreadable { message: error.to_string() };
-    let file = File::open(&document.path).map_err(unreadable)?;
-    if !file.metadata().map_err(unreadable)?.is_file() {
+    let mut file = File::open(document.path()).map_err(unreadable)?;
+    let before = file.metadata().map_err(unreadable)?;
+    if !before.is_file() {
         return Err(Reason::NotAFile);
     }
     let mut bytes = Vec::new();
-    file.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
+    (&mut file).take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > limit_bytes {
         return Err(Reason::TooLarge { size_bytes: bytes.len() as u64, limit_bytes });
     }
-    Ok(bytes)
+    let (before, after) =
+        (Stamp::of(&before), file.metadata().map_err(unreadable).map(|meta| Stamp::of(&meta))?);
+    Ok((before == after).then_some((bytes, before)))
 }
 
 fn decode(mut bytes: Vec<u8>) -> Result<(String, usize), Reason> {
@@ -112,12 +144,59 @@ mod tests {
 
     fn loaded(kind: Kind, bytes: &[u8]) -> Result<Loaded, Reason> {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        std::fs::write(&path, bytes).unwrap();
+        std::fs::write(folder.path().join("file"), bytes).unwrap();
         let size_bytes = bytes.len() as u64;
-        let document =
-            Document { id: "file".into(), path, framework: "f".into(), kind, size_bytes, modified: None };
-        load(&document, 1_000_000)
+        load(&document(folder.path(), kind, size_bytes), 1_000_000)
+    }
+
+    fn document(root: &std::path::Path, kind: Kind, size_bytes: u64) -> Document {
+        Document {
+            id: "file".into(),
+            root: root.into(),
+            framework: "f".into(),
+            kind,
+            size_bytes,
+            stamp: None,
+        }
+    }
+
+    #[test]
+    fn what_is_written_meanwhile_is_not_relied_upon_and_arrives_once_it_rests() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "a".repeat(400_000)).unwrap();
+        let document = document(folder.path(), Kind::Text, 400_000);
+        let over = AtomicBool::new(false);
+        let (mut taken, mut left) = (0, 0);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for letter in ["b", "c"].iter().cycle() {
+                    // In place, without a new length: only the times tell.
+                    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+                    std::io::Write::write_all(&mut file, letter.repeat(400_000).as_bytes()).unwrap();
+                    if over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                }
+            });
+            for _ in 0..100 {
+                match load(&document, 1_000_000) {
+                    Ok(loaded) => {
+                        assert_eq!(loaded.stamp, None);
+                        taken += 1;
+                    }
+                    Err(reason) => {
+                        assert_eq!(reason, Reason::Changing);
+                        left += 1;
+                    }
+                }
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+        println!("{taken} times taken without relying on it, {left} times left for later");
+        let rests = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(load(&document, 1_000_000).unwrap().text, rests);
     }
 
     #[test]

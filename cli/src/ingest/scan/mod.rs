@@ -13,30 +13,38 @@ mod globs;
 mod kind;
 mod load;
 mod skipped;
+mod stamp;
 mod walk;
 
 pub(crate) use globs::{BadGlob, Globs};
 pub(crate) use kind::{Kind, Language};
 pub(crate) use load::load;
 pub(crate) use skipped::{Reason, Skipped};
+pub(crate) use stamp::Stamp;
 pub(crate) use walk::{scan, walker};
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 /// One file that can be read and cut into chunks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Document {
     /// Path below the source root with `/` between the parts: the document's name in the store.
     pub(crate) id: String,
-    pub(crate) path: PathBuf,
-    pub(crate) framework: String,
+    /// The source root. There may be hundreds of thousands of documents, so what they share is kept once.
+    pub(crate) root: Arc<Path>,
+    pub(crate) framework: Arc<str>,
     pub(crate) kind: Kind,
     pub(crate) size_bytes: u64,
-    pub(crate) modified: Option<SystemTime>,
+    pub(crate) stamp: Option<Stamp>,
 }
 
 impl Document {
+    /// Where it lies.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.root.join(&self.id)
+    }
+
     /// The last part of the id, for instance to name a document that has no title.
     pub(crate) fn file_name(&self) -> &str {
         self.id.rsplit('/').next().unwrap_or(&self.id)

@@ -40,6 +40,8 @@ pub(crate) enum Reason {
     OutsideFrameworks,
     /// The operating system refused.
     Unreadable { message: String },
+    /// Somebody writes to it.
+    Changing,
     /// An ignore file holds a pattern that means nothing; the other lines of it still apply.
     BadIgnoreLine { message: String },
 }
@@ -53,7 +55,7 @@ impl Reason {
     /// Whether the document may well exist, unchanged, behind this. What is stored of it must then be kept: a
     /// permission lost for a day is no reason to throw embeddings away.
     pub(crate) fn may_still_exist(&self) -> bool {
-        matches!(self, Reason::Unreadable { .. } | Reason::DanglingLink)
+        matches!(self, Reason::Unreadable { .. } | Reason::Changing | Reason::DanglingLink)
     }
 }
 
@@ -84,6 +86,7 @@ impl fmt::Display for Reason {
                 f.write_str("beside the framework folders; use --no-split to take the tree as one collection")
             }
             Reason::Unreadable { message } => write!(f, "cannot be read: {message}"),
+            Reason::Changing => f.write_str("it changes while it is read; it is left for the next run"),
             Reason::BadIgnoreLine { message } => write!(f, "ignore file: {message}"),
         }
     }

@@ -41,9 +41,7 @@ fn documents_come_sorted_with_ids_below_the_root() {
     let found = scan(&source(folder.path(), &[], &[]), &options());
     assert_eq!(ids(&found), ["B.txt", "a-b.md", "a.md", "a/b/c.html", "a/z.md", "b.md"]);
     assert_eq!(found.state, RootState::Listed);
-    assert!(
-        found.documents.iter().all(|d| d.path.is_absolute() && d.size_bytes == 1 && d.modified.is_some())
-    );
+    assert!(found.documents.iter().all(|d| d.path().is_absolute() && d.size_bytes == 1 && d.stamp.is_some()));
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! The walk itself.
 
-use super::{Document, Globs, Kind, Reason, RootState, Scan, ScanOptions, Skipped, Unlisted, real_path};
+use super::{
+    Document, Globs, Kind, Reason, RootState, Scan, ScanOptions, Skipped, Stamp, Unlisted, real_path,
+};
 use crate::ingest::sources::{Scope, Source};
 use ignore::{DirEntry, WalkBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The longest document id: the store's keys hold 1,024 bytes, and the chunk's number must fit too.
 const LONGEST_ID: usize = 1_000;
@@ -26,6 +29,7 @@ pub(crate) fn scan(source: &Source, options: &ScanOptions) -> Scan {
     };
     found.documents.sort_by(|a, b| a.id.cmp(&b.id));
     found.documents.dedup_by(|a, b| a.id == b.id);
+    found.documents.shrink_to_fit();
     found.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     found.unlisted.sort_by(|a, b| a.path.cmp(&b.path));
     let Collector { documents, skipped, unlisted, .. } = found;
@@ -62,6 +66,7 @@ struct Collector<'a> {
     source: &'a Source,
     options: &'a ScanOptions,
     root: &'a Path,
+    shared: (Arc<Path>, Arc<str>),
     documents: Vec<Document>,
     skipped: Vec<Skipped>,
     unlisted: Vec<Unlisted>,
@@ -69,7 +74,9 @@ struct Collector<'a> {
 
 impl<'a> Collector<'a> {
     fn new(source: &'a Source, options: &'a ScanOptions, root: &'a Path) -> Collector<'a> {
-        Collector { source, options, root, documents: Vec::new(), skipped: Vec::new(), unlisted: Vec::new() }
+        let shared = (root.into(), source.framework.as_str().into());
+        let (documents, skipped, unlisted) = (Vec::new(), Vec::new(), Vec::new());
+        Collector { source, options, root, shared, documents, skipped, unlisted }
     }
 
     fn walk(&mut self) {
@@ -134,16 +141,9 @@ impl<'a> Collector<'a> {
             Some(_) if size_bytes == 0 => Reason::Empty,
             Some(_) if size_bytes > limit_bytes => Reason::TooLarge { size_bytes, limit_bytes },
             Some(id) => {
-                let framework = self.source.framework.clone();
-                let modified = meta.modified().ok();
-                self.documents.push(Document {
-                    id,
-                    path: path.to_owned(),
-                    framework,
-                    kind,
-                    size_bytes,
-                    modified,
-                });
+                let (root, framework) = self.shared.clone();
+                let stamp = Stamp::of(meta);
+                self.documents.push(Document { id, root, framework, kind, size_bytes, stamp });
                 return;
             }
         };

@@ -14,7 +14,7 @@ use crate::ingest::embed::key::{ApiKey, scrub};
 use reqwest::blocking::{Client, Response};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use std::error::Error;
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -143,8 +143,9 @@ impl Exchange {
         let (sender, receiver) = channel();
         let (key, timeout) = (self.key.clone(), self.timeout);
         let work = move || {
+            let begun = Instant::now();
             let result = match request.send() {
-                Ok(response) => read(response, numbers, key.as_ref(), timeout),
+                Ok(response) => read(response, numbers, key.as_ref(), begun, timeout),
                 Err(error) => Err(transport(&error, timeout)),
             };
             // Nobody listens any more when the caller has given up.
@@ -194,6 +195,7 @@ fn read(
     response: Response,
     numbers: usize,
     key: Option<&ApiKey>,
+    begun: Instant,
     timeout: Duration,
 ) -> Result<Answer, Failure> {
     let status = response.status().as_u16();
@@ -202,11 +204,14 @@ fn read(
     // A number in decimal takes up to 25 characters; the rest is for whatever else a server says.
     let limit = if is_good { 1024 * 1024 + numbers as u64 * 32 } else { LONGEST_ERROR };
     let mut body = Vec::new();
-    let outcome = response.take(limit + 1).read_to_end(&mut body);
+    let outcome = read_body(response.take(limit + 1), &mut body, begun + timeout);
     if !is_good {
         return Err(refusal(status, &headers, &body, key));
     }
     outcome.map_err(|error| {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return Failure::new(EmbedError::Timeout { attempts: 1, after: timeout }, Remedy::Wait);
+        }
         match error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>()) {
             Some(inner) => transport(inner, timeout),
             None => malformed(format!("the reply broke off: {error}")),
@@ -227,6 +232,25 @@ fn read(
         remaining_tokens: left.tokens,
     };
     Ok(Answer { body, record, left })
+}
+
+/// Reads until the end or the deadline. The client's own time-out is for each read: a server that sends a byte now and then
+/// would never meet it.
+fn read_body(mut reader: impl Read, body: &mut Vec<u8>, deadline: Instant) -> io::Result<()> {
+    let mut part = vec![0; 64 * 1024];
+    loop {
+        let length = match reader.read(&mut part) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length?,
+        };
+        if length == 0 {
+            return Ok(());
+        }
+        body.extend(part.iter().take(length));
+        if Instant::now() > deadline {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
 }
 
 pub(super) fn malformed(what: String) -> Failure {

@@ -19,7 +19,7 @@ pub(crate) use retry::Patience;
 use super::key::ApiKey;
 use super::{EmbedError, EmbedReply, Embedder, Identity, Meter, Outcome, Paid, RequestRecord, Settlement};
 use crate::ingest::cancel::Cancel;
-use crate::ingest::chunk::estimate_tokens;
+use crate::ingest::chunk::Counter;
 use exchange::{Answer, Exchange, Failure, Remedy};
 use pace::Pacer;
 use std::collections::VecDeque;
@@ -34,6 +34,10 @@ const MOST_TOKENS_A_REQUEST: usize = 300_000;
 const MOST_TOKENS_AN_INPUT: usize = 8_192;
 /// When this many inputs of a batch were refused alone and none was taken, the fault is not with the inputs.
 const REFUSALS_BEFORE_GIVING_UP: usize = 3;
+
+/// From this failure on of one request, or when a pause is this long, people are told why nothing seems to happen.
+const WORTH_A_WORD: u32 = 3;
+const LONG_PAUSE: Duration = Duration::from_secs(2);
 
 /// Who a server is: the name of its provider, and whether it is this machine.
 pub(crate) fn place(base_url: &str) -> Result<(String, bool), EmbedError> {
@@ -57,6 +61,8 @@ pub(crate) struct OpenAiOptions {
     /// Caps of this end, kept whatever the server says.
     pub(crate) requests_per_minute: Option<f64>,
     pub(crate) tokens_per_minute: Option<f64>,
+    /// Who counts the tokens of a text.
+    pub(crate) counter: Counter,
     /// Who is asked before every request.
     pub(crate) meter: Option<Arc<dyn Meter>>,
 }
@@ -101,6 +107,11 @@ impl OpenAi {
         Ok(OpenAi { options, identity, exchange, pacer, plain_numbers: AtomicBool::new(false), batch })
     }
 
+    /// Whether it was the server that refused a text, and not its length.
+    fn is_refusal(&self, outcome: &Outcome, text: &str) -> bool {
+        matches!(outcome, Outcome::Refused(_)) && self.options.counter.count(text) <= MOST_TOKENS_AN_INPUT
+    }
+
     fn batch(&self) -> usize {
         self.batch.load(Ordering::Relaxed)
     }
@@ -111,7 +122,7 @@ impl OpenAi {
         let mut open: Vec<usize> = Vec::new();
         let mut tokens = 0;
         for (at, (text, outcome)) in texts.iter().zip(outcomes).enumerate() {
-            let cost = estimate_tokens(text);
+            let cost = self.options.counter.count(text);
             if text.trim().is_empty() {
                 *outcome = Outcome::Refused("the text is empty".into());
                 continue;
@@ -138,7 +149,7 @@ impl OpenAi {
     /// Sends one batch until it is answered or there is no point in going on.
     fn request(&self, batch: &[&str], cancel: &Cancel) -> Result<(reply::Vectors, RequestRecord), Failure> {
         let started = Instant::now();
-        let tokens: usize = batch.iter().map(|text| estimate_tokens(text)).sum();
+        let tokens: usize = batch.iter().map(|text| self.options.counter.count(text)).sum();
         let mut attempts = 0;
         loop {
             if cancel.is_cancelled() || !self.pacer.wait(tokens as u64, cancel) {
@@ -166,8 +177,15 @@ impl OpenAi {
             }
             let halve = failure.is_too_slow() && batch.len() > 1;
             let pause = self.options.patience.pause_after(&failure, attempts).filter(|_| !halve);
+            let failure = failure.after(attempts);
+            let is_long = attempts >= WORTH_A_WORD || failure.is_too_slow() || pause >= Some(LONG_PAUSE);
+            // Where nothing is tried again, the error itself is told.
+            let goes_on = pause.is_some() || halve;
+            if let Some(meter) = self.options.meter.as_ref().filter(|_| is_long && goes_on) {
+                meter.trouble(&failure.error, pause);
+            }
             let Some(pause) = pause else {
-                return Err(failure.after(attempts));
+                return Err(failure);
             };
             if matches!(failure.error, EmbedError::RateLimited { .. }) {
                 // It holds for the requests of the other threads as well.
@@ -282,16 +300,12 @@ impl Embedder for OpenAi {
         if reply.stopped.is_some() && taken == 0 {
             // Refused one by one before it turned out that none would be taken: not the inputs' fault.
             let refused = reply.outcomes.iter_mut().zip(texts).filter(|(_, text)| !text.trim().is_empty());
-            for (outcome, _) in refused.filter(|(outcome, text)| is_refusal(outcome, text)) {
+            for (outcome, _) in refused.filter(|(outcome, text)| self.is_refusal(outcome, text)) {
                 *outcome = Outcome::NotTried;
             }
         }
         reply
     }
-}
-
-fn is_refusal(outcome: &Outcome, text: &str) -> bool {
-    matches!(outcome, Outcome::Refused(_)) && estimate_tokens(text) <= MOST_TOKENS_AN_INPUT
 }
 
 fn set(outcomes: &mut [Outcome], at: usize, outcome: Outcome) {

@@ -22,6 +22,7 @@ fn options(server: &Scripted) -> OpenAiOptions {
         },
         requests_per_minute: None,
         tokens_per_minute: None,
+        counter: Counter::Estimate,
         meter: None,
     }
 }
