@@ -2,6 +2,7 @@
 //! document on a terminal.
 
 pub(crate) mod file;
+pub(crate) mod html;
 pub(crate) mod json;
 pub(crate) mod notices;
 pub(crate) mod output;

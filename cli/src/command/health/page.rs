@@ -1,8 +1,6 @@
 //! The report as one page for a browser: no script, no network, nothing outside the file. Whatever came from a document
 //! or a file name is escaped; the policy in the head forbids everything that could be fetched or run all the same.
 
-mod chart;
-
 use std::fmt::Write as _;
 
 use super::check::Surveyed;
@@ -11,14 +9,12 @@ use super::fix::{Fixed, Repaired};
 use super::history::Entry;
 use super::kind::Status;
 use super::report::Report;
-use crate::render::plain::one_line;
+use crate::render::html::chart::{self, Bar, PAGE, Series};
+use crate::render::html::{STYLE, escape};
 use crate::render::units::{bytes, count, counted, moment};
-use chart::{Bar, Series};
 
 /// Collections drawn in a chart; the table has all.
 const DRAWN: usize = 25;
-
-const STYLE: &str = include_str!("style.css");
 
 /// The page.
 pub(super) fn page(report: &Report) -> String {
@@ -133,7 +129,7 @@ fn charts(out: &mut String, report: &Report) {
         out,
         "Coverage, lowest first",
         worst.len(),
-        chart::bars(&coverage.collect::<Vec<_>>(), Some(100.0)),
+        chart::bars(&coverage.collect::<Vec<_>>(), Some(100.0), PAGE),
     );
     let mut largest: Vec<&Surveyed> = report.surveyed.iter().collect();
     largest.sort_by(|a, b| b.bytes.cmp(&a.bytes).then(a.collection.cmp(&b.collection)));
@@ -147,7 +143,7 @@ fn charts(out: &mut String, report: &Report) {
         out,
         "Size on disk, largest first",
         largest.len(),
-        chart::bars(&sizes.collect::<Vec<_>>(), None),
+        chart::bars(&sizes.collect::<Vec<_>>(), None, PAGE),
     );
     let findings = report.components.iter().flat_map(|one| &one.findings).map(|finding| Bar {
         label: finding.code.to_owned(),
@@ -157,7 +153,7 @@ fn charts(out: &mut String, report: &Report) {
     });
     let findings: Vec<Bar> = findings.collect();
     if !findings.is_empty() {
-        chart_of(out, "Findings", 0, chart::bars(&findings, None));
+        chart_of(out, "Findings", 0, chart::bars(&findings, None, PAGE));
     }
     history(out, &report.history);
 }
@@ -184,7 +180,7 @@ fn history(out: &mut String, entries: &[Entry]) {
         ),
         series("Size over time", |value| bytes(value as u64), |entry| entry.bytes as f64),
     ] {
-        chart_of(out, series.name, 0, chart::line(&series));
+        chart_of(out, series.name, 0, chart::line(&series, PAGE));
     }
 }
 
@@ -233,34 +229,5 @@ const fn class(status: Status) -> &'static str {
         Status::Pass => "pass",
         Status::Info => "info",
         Status::Fail => "fail",
-    }
-}
-
-/// Text that means nothing to a browser.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in one_line(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nothing_in_a_name_is_markup() {
-        assert_eq!(
-            escape("<img src=x onerror='a'>&\"\u{202e}"),
-            "&lt;img src=x onerror=&#39;a&#39;&gt;&amp;&quot;"
-        );
     }
 }
