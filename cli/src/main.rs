@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod exit;
 mod ingest;
+mod monitor;
 mod render;
 mod runs;
 mod sources;

@@ -1,6 +1,7 @@
 //! `siltstone.toml` as it is written. Every key is optional; an unknown one is an error, because a misspelt setting that
 //! is silently ignored costs more than a refusal.
 
+use super::monitor::Monitor;
 use super::{ConfigError, nearest};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -40,17 +41,6 @@ pub(crate) struct Embedder {
     pub(crate) concurrency: Option<i64>,
     pub(crate) requests_per_minute: Option<f64>,
     pub(crate) tokens_per_minute: Option<f64>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Monitor {
-    pub(crate) max_error_percent: Option<f64>,
-    pub(crate) max_storage_gb: Option<f64>,
-    pub(crate) max_cost_per_day_usd: Option<f64>,
-    pub(crate) max_memory_percent: Option<f64>,
-    pub(crate) max_run_hours: Option<f64>,
-    pub(crate) max_update_age_hours: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

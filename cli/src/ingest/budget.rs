@@ -53,6 +53,9 @@ struct State {
     tally: Tally,
     framework: String,
     requests: u64,
+    /// Of these, answered, and put off with 429.
+    answered: u64,
+    rate_limited: u64,
     /// What was settled, and what is reserved.
     spent_usd: f64,
     in_flight_usd: f64,
@@ -70,6 +73,8 @@ impl Budget {
             tally: Tally::default(),
             framework: String::new(),
             requests: 0,
+            answered: 0,
+            rate_limited: 0,
             spent_usd: 0.0,
             in_flight_usd: 0.0,
             excess: 1.0,
@@ -97,6 +102,16 @@ impl Budget {
     pub(crate) fn spent_usd(&self) -> f64 {
         let state = self.state();
         state.spent_usd + state.in_flight_usd
+    }
+
+    /// How many requests were answered.
+    pub(crate) fn answered(&self) -> u64 {
+        self.state().answered
+    }
+
+    /// How many requests the server put off with 429.
+    pub(crate) fn rate_limited(&self) -> u64 {
+        self.state().rate_limited
     }
 
     /// Why requests are missing from the ledger, if any are.
@@ -158,11 +173,13 @@ impl Meter for Budget {
             Paid::Unknown => (Outcome::Unanswered, reservation.tokens),
         };
         let cost_usd = self.cost_usd(tokens);
+        let rate_limited = matches!(settlement.error, Some(EmbedError::RateLimited { .. }));
         let settled = Settled {
             id: reservation.id,
             time_ms: self.environment.clock.now_ms(),
             request_id: settlement.request_id.map(str::to_owned),
             outcome,
+            rate_limited,
             reason: settlement.error.map(|error| one_line(&error.to_string())),
             tokens,
             cost_usd,
@@ -172,6 +189,8 @@ impl Meter for Budget {
         let mut state = self.state();
         state.in_flight_usd = (state.in_flight_usd - reservation.cost_usd).max(0.0);
         state.spent_usd += cost_usd;
+        state.answered += u64::from(outcome == Outcome::Answered);
+        state.rate_limited += u64::from(rate_limited);
         if outcome == Outcome::Answered && reservation.estimated_tokens > 0 {
             state.excess = state.excess.max(tokens as f64 / reservation.estimated_tokens as f64);
         }

@@ -6,7 +6,21 @@ use std::path::Path;
 
 /// Replaces a file in a folder that exists. Durable when it returns.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    put(path, bytes, true)?;
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// As [`replace`], for what is worth nothing after a power cut: costs no sync.
+pub(crate) fn replace_unsynced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, false)
+}
+
+fn put(path: &Path, bytes: &[u8], durably: bool) -> io::Result<()> {
     // Two processes that write the same file each write their own.
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}.tmp", std::process::id()));
@@ -14,17 +28,14 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let written = File::create(temporary)
         .and_then(|mut file| {
             file.write_all(bytes)?;
-            file.sync_all()
+            if durably { file.sync_all() } else { Ok(()) }
         })
         .and_then(|()| std::fs::rename(temporary, path));
     if written.is_err() {
         // Whatever is left of it is of no use; that it cannot be removed changes nothing.
         let _ = std::fs::remove_file(temporary);
     }
-    written?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    written
 }
 
 #[cfg(test)]
@@ -36,7 +47,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("report.json");
         replace(&path, b"one").unwrap();
-        replace(&path, b"two").unwrap();
+        replace_unsynced(&path, b"two").unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
         assert!(replace(&path.join("below"), b"x").is_err());

@@ -7,6 +7,7 @@ pub(crate) mod json;
 pub(crate) mod notices;
 pub(crate) mod output;
 pub(crate) mod plain;
+pub(crate) mod plot;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod units;

@@ -1,7 +1,11 @@
 //! What a run leaves under `logs/`: lines for people, figures for alarms and trends.
 
+use std::io::IsTerminal;
+
 use crate::command::context::Context;
 use crate::exit::CliError;
+use crate::ingest::budget::Budget;
+use crate::monitor::{peak_memory_bytes, store_bytes};
 use crate::render::plain::one_line;
 use crate::runs::{self, RunRecord};
 
@@ -57,12 +61,25 @@ pub(super) fn refused(context: &Context, error: &CliError) {
     let mut journal = Journal::default();
     journal.error(format!("{}; next: {}", error.message, error.next_step));
     journal.write(context);
+    if std::io::stderr().is_terminal() {
+        // Whoever made a mistake has seen it; only what nobody saw belongs into the history.
+        return;
+    }
+    let now_ms = context.environment.clock.now_ms();
+    let exit = error.exit.code();
+    remember(context, &RunRecord { started_ms: now_ms, finished_ms: now_ms, exit, ..RunRecord::default() });
 }
 
 /// Writes down how a run ended, and says how fast it was.
-pub(super) fn ended(context: &Context, report: &Report, started_ms: i64) {
-    let finished_ms = context.environment.clock.now_ms();
-    let record = RunRecord { started_ms, finished_ms, ..report.record() };
+pub(super) fn ended(context: &Context, report: &Report, started_ms: i64, machine_peak_bytes: Option<u64>) {
+    let record = RunRecord {
+        started_ms,
+        finished_ms: context.environment.clock.now_ms(),
+        rate_limited: context.budget.as_deref().map_or(0, Budget::rate_limited),
+        machine_peak_bytes,
+        store_bytes: Some(store_bytes(&context.settings.store)),
+        ..report.record()
+    };
     let mut journal = report.journal();
     let rate = format!("Processing rate: {:.0} files/min", record.files_per_minute());
     context.notices.notice(&rate);
@@ -78,7 +95,11 @@ pub(super) fn ended(context: &Context, report: &Report, started_ms: i64) {
         journal.error(text)
     }
     journal.write(context);
-    if let Err(error) = runs::add(&context.settings.logs, &context.settings.store, &record) {
+    remember(context, &record);
+}
+
+fn remember(context: &Context, record: &RunRecord) {
+    if let Err(error) = runs::add(&context.settings.logs, &context.settings.store, record) {
         let logs = context.settings.logs.display();
         context.notices.warning(&format!("{logs}: {error}; this run is not in the history"));
     }
@@ -91,7 +112,7 @@ impl Report {
             exit: self.exit().code(),
             frameworks: self.lines.len() as u64,
             cost_usd: self.cost.map_or(0.0, |cost| cost.spent_usd),
-            peak_memory_bytes: runs::peak_memory_bytes(),
+            peak_memory_bytes: peak_memory_bytes(),
             ..RunRecord::default()
         };
         for ended in self.lines.iter().filter_map(|line| line.ended.as_ref().ok()) {

@@ -93,7 +93,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     report.priced(price);
     report.unlisted(&planned.unlisted_trees);
     report.skipped(&planned.skipped);
-    let progress = Progress::new(context);
+    let mut progress = Progress::new(context);
     let all = Frameworks {
         context,
         sources: &planned.sources,
@@ -119,6 +119,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     }
     if !args.dry_run {
         journal::began(context, planned.sources.len());
+        progress.publish(context, planned.sources.len());
     }
     all.run(&extent, &*embedder, &progress, &mut report);
     progress.finish();
@@ -134,6 +135,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     {
         // What was done is reported whatever becomes of this note of it.
         report.unrecorded = finish(store, &mut report).err();
+        progress.stage("giving space back");
         if context.settings.compact.after_update && !report.interrupted {
             give_space_back(store, &report, context);
         }
@@ -143,7 +145,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     }
     let exit = report.print(context)?;
     if !args.dry_run {
-        journal::ended(context, &report, started_ms);
+        journal::ended(context, &report, started_ms, progress.machine_peak_bytes());
     }
     Ok(exit)
 }

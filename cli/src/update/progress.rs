@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::context::Context;
 use crate::ingest::budget::Budget;
+use crate::monitor::Live;
 use crate::render::notices::Notices;
 use crate::render::units::count;
 
@@ -21,12 +22,17 @@ pub(super) struct Progress {
     notices: Arc<Notices>,
     budget: Option<Arc<Budget>>,
     state: Mutex<State>,
+    /// For other processes, while anything is written.
+    live: Option<Live>,
 }
 
 struct State {
     collection: String,
     done: u64,
     total: u64,
+    /// What was said of this collection so far.
+    embedded: u64,
+    reused: u64,
     started: Instant,
     said: Instant,
 }
@@ -44,24 +50,74 @@ impl Progress {
             bar
         });
         let now = Instant::now();
-        let state = State { collection: String::new(), done: 0, total: 0, started: now, said: now };
-        Progress { bar, notices, budget: context.budget.clone(), state: Mutex::new(state) }
+        let state = State {
+            collection: String::new(),
+            done: 0,
+            total: 0,
+            embedded: 0,
+            reused: 0,
+            started: now,
+            said: now,
+        };
+        Progress { bar, notices, budget: context.budget.clone(), state: Mutex::new(state), live: None }
+    }
+
+    /// From now on other processes see how far the run is, until this value is dropped.
+    pub(super) fn publish(&mut self, context: &Context, frameworks: usize) {
+        self.live = Some(Live::begin(context, "update", frameworks));
+    }
+
+    /// What is being done, when it is not documents.
+    pub(super) fn stage(&self, stage: &str) {
+        if let Some(live) = &self.live {
+            live.update(|now| stage.clone_into(&mut now.stage));
+        }
+    }
+
+    /// The most memory that was in use on the machine since [`Progress::publish`].
+    pub(super) fn machine_peak_bytes(&self) -> Option<u64> {
+        self.live.as_ref().and_then(Live::machine_peak_bytes)
     }
 
     pub(super) fn begin(&self, collection: &str, files: u64) {
         let now = Instant::now();
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = State { collection: collection.to_owned(), done: 0, total: files, started: now, said: now };
+        *state = State {
+            collection: collection.to_owned(),
+            done: 0,
+            total: files,
+            embedded: 0,
+            reused: 0,
+            started: now,
+            said: now,
+        };
         if let Some(bar) = &self.bar {
             bar.reset();
             bar.set_length(files);
             bar.set_prefix(collection.to_owned());
+        }
+        if let Some(live) = &self.live {
+            live.update(|now| {
+                now.stage = "embedding".to_owned();
+                now.frameworks_begun += 1;
+                collection.clone_into(&mut now.collection);
+                (now.files_done, now.files) = (0, files);
+            });
         }
     }
 
     pub(super) fn advance(&self, files: u64, ended: &Ended) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += files;
+        if let Some(live) = &self.live {
+            live.update(|now| {
+                now.files_done += files;
+                now.files_done_in_all += files;
+                now.chunks_embedded += ended.spent.embedded.saturating_sub(state.embedded);
+                now.chunks_reused += ended.spent.reused.saturating_sub(state.reused);
+            });
+            (state.embedded, state.reused) = (ended.spent.embedded, ended.spent.reused);
+        }
         let mut message =
             format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
         if let Some(money) = self.budget.as_deref().and_then(money) {

@@ -28,6 +28,9 @@ fn every_command_prints_json_whose_members_are_described() {
     std::fs::create_dir(work.path().join("pages")).unwrap();
     std::fs::write(work.path().join("pages/one.md"), "# One\n\nIt says something.\n").unwrap();
     std::fs::write(work.path().join("pages/two.md"), [0, 1, 2]).unwrap();
+    // How full the memory of this machine is says nothing.
+    let roomy = "[monitor]\nmax_memory_percent = 100.0\n";
+    std::fs::write(work.path().join("siltstone.toml"), roomy).unwrap();
     for (arguments, help) in [
         (&["init"][..], "init"),
         (&["search", "install a part", "--per-document"], "search"),
@@ -62,6 +65,8 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["recover", "--to", "new"], "recover"),
         (&["update", "pages", "--store", "other"], "update"),
         (&["update", "pages", "--store", "other", "--dry-run"], "update"),
+        (&["status", "--store", "other"], "status"),
+        (&["status", "--history", "--store", "other"], "status"),
     ] {
         let ended = work.run(&[arguments, &["--json"]].concat()).expect(0);
         let described = work.run(&[help, "--help"]).stdout;

@@ -2,12 +2,13 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Check;
 use crate::command::context::Context;
 use crate::command::health::Status;
 use crate::command::status::files;
+use crate::monitor::{existing, free_bytes};
 use crate::render::units::{bytes, moment};
 
 /// Less room than this, and the next update may not come to its end.
@@ -37,11 +38,6 @@ pub(super) fn rights(context: &Context) -> Vec<Check> {
     }
 }
 
-/// The folder itself, or the nearest above it that exists.
-fn existing(path: &Path) -> PathBuf {
-    path.ancestors().find(|folder| folder.is_dir()).unwrap_or(Path::new(".")).to_owned()
-}
-
 /// Creates a file and removes it. Its ending makes it nobody's should it stay: the next writer removes it.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!("doctor-{}.tmp", std::process::id()));
@@ -56,7 +52,7 @@ pub(super) fn space(context: &Context) -> Check {
     let mut said = Vec::new();
     let mut status = Status::Pass;
     for (name, path) in [("store", &settings.store), ("backups", &settings.backups)] {
-        match free(&existing(path)) {
+        match free_bytes(&existing(path)) {
             Ok(free) => {
                 said.push(format!("{} free for {name}", bytes(free)));
                 status = status.max(match free {
@@ -76,17 +72,6 @@ pub(super) fn space(context: &Context) -> Check {
         Status::Pass => check,
         _ => check.next("free some space: a repair and a backup need about as much again as the store has"),
     }
-}
-
-#[cfg(unix)]
-fn free(folder: &Path) -> io::Result<u64> {
-    let figures = rustix::fs::statvfs(folder)?;
-    Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free(_folder: &Path) -> io::Result<u64> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "this system is not asked for it"))
 }
 
 /// A clock behind the files of the store would date new snapshots and backups before old ones.

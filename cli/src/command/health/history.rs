@@ -1,11 +1,12 @@
 //! What earlier runs found: a line of JSON a run under `logs/`, from which the page draws its curves. It holds figures
 //! only, no name and no path.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::Status;
+use super::kind::{Part, Status};
 use super::report::Report;
 use crate::command::context::Context;
 use crate::render::file::replace;
@@ -21,6 +22,9 @@ pub(super) struct Entry {
     pub(super) checked_at_ms: i64,
     pub(super) status: String,
     pub(super) deep: bool,
+    /// Whether that came to its end.
+    #[serde(default)]
+    pub(super) deep_complete: bool,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     pub(super) coverage_percent: Option<f64>,
@@ -38,6 +42,7 @@ impl Entry {
             checked_at_ms: report.checked_at_ms,
             status: report.status.word().to_owned(),
             deep: report.deep,
+            deep_complete: report.deep && report.is_complete(),
             rows: report.surveyed.iter().map(|one| one.rows).sum(),
             bytes: report.bytes,
             coverage_percent: report.components.iter().find_map(|one| one.coverage_percent),
@@ -48,15 +53,39 @@ impl Entry {
 
 /// The history of a store; each store that shares a folder of logs has its own.
 fn path(context: &Context) -> PathBuf {
-    let store = crate::ingest::scan::real_path(&context.settings.store);
-    let digest = blake3::hash(store.as_os_str().as_encoded_bytes()).to_hex();
-    context.settings.logs.join(format!("health-{}.jsonl", digest.get(..8).unwrap_or_default()))
+    let digest = crate::runs::store_digest(&context.settings.store);
+    context.settings.logs.join(format!("health-{digest}.jsonl"))
 }
 
 /// Earlier runs, oldest first. Lines that cannot be understood are passed over: they are no truth about the store.
 pub(super) fn load(context: &Context) -> Vec<Entry> {
     let text = std::fs::read_to_string(path(context)).unwrap_or_default();
     parse(&text)
+}
+
+/// What the last run over the whole store found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct LastHealth {
+    pub(crate) checked_at_ms: i64,
+    pub(crate) status: String,
+    pub(crate) has_failed: bool,
+    pub(crate) deep: bool,
+    pub(crate) coverage_percent: Option<f64>,
+    /// Failures of each component.
+    pub(crate) failures: BTreeMap<&'static str, u64>,
+}
+
+/// The last run, if there was one.
+pub(crate) fn last(context: &Context) -> Option<LastHealth> {
+    let Entry { checked_at_ms, status, deep, coverage_percent, failures, .. } = load(context).pop()?;
+    let failures = Part::ALL.map(Part::word).into_iter().zip(failures).collect();
+    let has_failed = status == Status::Fail.word();
+    Some(LastHealth { checked_at_ms, status, has_failed, deep, coverage_percent, failures })
+}
+
+/// When a deep scan last came to its end, whatever it found.
+pub(crate) fn last_deep_scan_ms(context: &Context) -> Option<i64> {
+    load(context).iter().rev().find(|entry| entry.deep_complete).map(|entry| entry.checked_at_ms)
 }
 
 fn parse(text: &str) -> Vec<Entry> {
@@ -94,6 +123,7 @@ mod tests {
             checked_at_ms: 5,
             status: "PASS".into(),
             deep: true,
+            deep_complete: true,
             rows: 7,
             bytes: 9,
             coverage_percent: Some(99.9),

@@ -35,6 +35,7 @@ use super::lock_wait::duration;
 use crate::exit::{CliError, Exit};
 use crate::render::json;
 use check::Asked;
+pub(crate) use history::{LastHealth, last, last_deep_scan_ms};
 pub(crate) use kind::Status;
 pub(crate) use privacy::Names;
 use probe::Probe;

@@ -81,6 +81,11 @@ impl Report {
         }
     }
 
+    /// Whether a deep scan came to its end over all of the store.
+    pub(super) fn is_complete(&self) -> bool {
+        self.scan.as_ref().is_some_and(|scan| scan.is_complete)
+    }
+
     /// Adds what was done about it, and the exit code that follows.
     pub(super) fn fixed(&mut self, fixed: Option<Fixed>, exit: Exit) {
         (self.fix, self.exit) = (fixed, exit.code());

@@ -19,24 +19,28 @@ use crate::render::units::{age, moment};
 
 /// What `status` shows of a collection.
 #[derive(Debug, Serialize)]
-pub(super) struct Measured {
-    pub(super) collection: String,
+pub(crate) struct Measured {
+    pub(crate) collection: String,
     provider: String,
     model: String,
     dims: u32,
     metric: &'static str,
-    pub(super) documents: Option<u64>,
-    pub(super) chunks: u64,
-    pub(super) dead_rows: u64,
-    pub(super) dead_bytes: u64,
-    pub(super) held_bytes: u64,
-    pub(super) segments: u64,
-    pub(super) bytes: u64,
+    pub(crate) documents: Option<u64>,
+    pub(crate) chunks: u64,
+    pub(crate) dead_rows: u64,
+    pub(crate) dead_bytes: u64,
+    pub(crate) held_bytes: u64,
+    pub(crate) segments: u64,
+    pub(crate) bytes: u64,
     commit: u64,
-    pub(super) last_commit_ms: Option<i64>,
-    pub(super) snapshots: Vec<String>,
+    pub(crate) last_commit_ms: Option<i64>,
+    /// When an update of it last came to its end.
+    pub(crate) last_update_ms: Option<i64>,
+    /// Whether one was interrupted since, or is under way.
+    pub(crate) is_unfinished: bool,
+    pub(crate) snapshots: Vec<String>,
     /// Who writes to it now, as a sentence part.
-    pub(super) writer: Option<String>,
+    pub(crate) writer: Option<String>,
     holder: Option<Writing>,
 }
 
@@ -64,7 +68,7 @@ impl fmt::Display for Writing {
     }
 }
 
-pub(super) type Outcome = (String, Result<Measured, CliError>);
+type Outcome = (String, Result<Measured, CliError>);
 
 /// In the order of `names`.
 pub(super) fn measure(
@@ -141,6 +145,8 @@ fn one(
         bytes,
         commit: view.commit().0,
         last_commit_ms: last_commit_ms(collection.directory(), collection.id()),
+        last_update_ms: None,
+        is_unfinished: false,
         snapshots,
         writer,
         holder,

@@ -1,26 +1,26 @@
 //! `siltstone status`: what is in the store, from structure alone. Reads no vectors and no text; metadata only to count
 //! documents, when asked to.
 
-mod check;
-mod figures;
+mod history;
 mod last_commit;
 mod measure;
-mod prometheus;
+mod print;
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
+use siltstone::Store;
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
+use crate::monitor::{self, Ages, Counts, Figures, Seen, State, seen};
 use crate::render::file::replace;
-use crate::render::plain::name;
-use crate::render::table::Table;
-use crate::render::units::{bytes, count, counted, moment};
-use figures::Figures;
+use crate::runs::{self, RunRecord};
+use crate::sources;
+pub(crate) use measure::Measured;
 pub(crate) use measure::files;
-use measure::{Measured, Outcome, measure};
+use measure::measure;
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArgs {
@@ -39,14 +39,42 @@ pub(crate) struct StatusArgs {
     /// Write the figures to FILE as well, for the textfile collector of node_exporter
     #[arg(long, value_name = "FILE")]
     pub(crate) prometheus: Option<PathBuf>,
+    /// Show the runs of update instead: rate, errors, cost and size of each, and how they develop
+    #[arg(long, conflicts_with_all = ["collection", "documents", "all", "check", "prometheus"])]
+    pub(crate) history: bool,
+    /// How many runs --history shows
+    #[arg(long, value_name = "N", default_value_t = 30, requires = "history")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) last: u32,
 }
 
 #[derive(Debug, Serialize)]
 struct Status<'a> {
     store: &'a std::path::Path,
-    totals: Totals,
+    totals: &'a Totals,
     collections: &'a [Measured],
+    damaged: &'a [Damaged],
+    updates: &'a Updates,
+}
+
+/// What the collections hold.
+#[derive(Debug)]
+pub(crate) struct Survey {
+    totals: Totals,
+    pub(crate) collections: Vec<Measured>,
     damaged: Vec<Damaged>,
+}
+
+/// What was done to the store, and what is being done.
+#[derive(Debug, Serialize)]
+struct Updates {
+    /// Under way, or ended without a word.
+    seen: Vec<Seen>,
+    last_run: Option<RunRecord>,
+    last_good_run_ms: Option<i64>,
+    last_backup_ms: Option<i64>,
+    last_verification_ms: Option<i64>,
+    last_deep_scan_ms: Option<i64>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -70,15 +98,44 @@ struct Damaged {
 }
 
 pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.history {
+        return history::show(context, args.last as usize);
+    }
     if !args.check {
         return show(args, context);
     }
     // Whoever asks every minute reads one line, also when there is nothing to look at.
-    show(args, context).or_else(|error| {
-        let (words, exit) = check::UNKNOWN;
-        context.output.line(format!("{words} - {}", error.message))?;
+    check(args, context).or_else(|error| {
+        let (words, exit) = monitor::UNKNOWN;
+        let line = format!("{words} - {}", error.message.replace('|', "/"));
+        match context.json {
+            true => context.print_json(&serde_json::json!({ "exit": exit.code(), "line": line }))?,
+            false => context.output.line(line)?,
+        }
         Ok(exit)
     })
+}
+
+fn check(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
+    let store = context.open_store()?;
+    let survey = survey(context, &store, &store.names()?, false)?;
+    let figures = Figures::gather(context, &store, survey.counts())?;
+    let verdict = monitor::check(&figures, &context.settings.monitor);
+    if let Some(path) = &args.prometheus {
+        publish(path, &figures, verdict.state)?;
+    }
+    let exit = verdict.state.exit();
+    match context.json {
+        true => context.print_json(&serde_json::json!({
+            "exit": exit.code(),
+            "state": verdict.state,
+            "line": verdict.line,
+            "problems": verdict.problems,
+            "storage": figures.storage,
+        }))?,
+        false => context.output.line(&verdict.line)?,
+    }
+    Ok(exit)
 }
 
 fn show(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
@@ -87,70 +144,97 @@ fn show(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
         true => store.all_names()?,
         false => context.names(&store, &args.collection)?,
     };
-    let (collections, damaged) = divided(measure(context, &store, &names, args.documents)?)?;
-    let totals = totals(&collections, args.documents);
-    if args.check || args.prometheus.is_some() {
-        let figures = Figures::gather(context, &totals, damaged.len() as u64)?;
-        if let Some(path) = &args.prometheus {
-            publish(path, &figures, context)?;
-        }
-        if args.check {
-            let (state, line) = check::check(&figures, &context.settings.monitor);
-            match context.json {
-                true => {
-                    context.print_json(&serde_json::json!({ "exit": state.exit().code(), "line": line }))?
-                }
-                false => context.output.line(line)?,
-            }
-            return Ok(state.exit());
-        }
+    let survey = survey(context, &store, &names, args.documents)?;
+    if let Some(path) = &args.prometheus {
+        let figures = Figures::gather(context, &store, survey.counts())?;
+        let verdict = monitor::check(&figures, &context.settings.monitor);
+        publish(path, &figures, verdict.state)?;
     }
-    let exit = if damaged.is_empty() { Exit::Pass } else { Exit::Found };
-    if context.json {
-        context.print_json(&Status { store: store.path(), totals, collections: &collections, damaged })?;
-        return Ok(exit);
+    let updates = updates(context);
+    match context.json {
+        true => context.print_json(&Status {
+            store: store.path(),
+            totals: &survey.totals,
+            collections: &survey.collections,
+            damaged: &survey.damaged,
+            updates: &updates,
+        })?,
+        false => print::print(context, &survey, &updates, args.documents)?,
     }
-    print(context, &totals, &collections, args.documents)?;
-    for one in &damaged {
-        context.output.line(format!(
-            "{} {}: {}",
-            context.style.red("DAMAGED"),
-            name(&one.collection),
-            one.reason
-        ))?;
-    }
-    if !damaged.is_empty() {
-        context.output.line("next: run `siltstone health --deep-scan` for the extent of the damage")?;
-    }
-    Ok(exit)
+    Ok(if survey.damaged.is_empty() { Exit::Pass } else { Exit::Found })
 }
 
 /// The figures of all collections, hidden ones too, as `--json` has them.
 pub(crate) fn look(context: &Context) -> Result<serde_json::Value, CliError> {
     let store = context.open_store()?;
-    let (collections, damaged) = divided(measure(context, &store, &store.all_names()?, false)?)?;
-    let totals = totals(&collections, false);
-    let status = Status { store: store.path(), totals, collections: &collections, damaged };
+    let survey = survey(context, &store, &store.all_names()?, false)?;
+    let status = Status {
+        store: store.path(),
+        totals: &survey.totals,
+        collections: &survey.collections,
+        damaged: &survey.damaged,
+        updates: &updates(context),
+    };
     serde_json::to_value(&status).map_err(|error| CliError::failed(error, "run `siltstone status`"))
 }
 
-/// Collections with their figures, and damaged ones.
-fn divided(outcomes: Vec<Outcome>) -> Result<(Vec<Measured>, Vec<Damaged>), CliError> {
+/// Opens the collections of these names; damaged ones are no error.
+pub(crate) fn survey(
+    context: &Context,
+    store: &Store,
+    names: &[String],
+    with_documents: bool,
+) -> Result<Survey, CliError> {
     let (mut collections, mut damaged) = (Vec::new(), Vec::new());
-    for (collection, result) in outcomes {
+    // What cannot be read of it is for `health` to say.
+    let sources = sources::load_all(store.path()).unwrap_or_default();
+    for (collection, result) in measure(context, store, names, with_documents)? {
         match result {
-            Ok(measured) => collections.push(measured),
+            Ok(mut measured) => {
+                if let Some(source) = sources.get(&measured.collection) {
+                    measured.last_update_ms = source.finished_ms;
+                    measured.is_unfinished = source.is_unfinished();
+                }
+                collections.push(measured);
+            }
             Err(error) if error.exit == Exit::Found => {
                 damaged.push(Damaged { collection, reason: error.message })
             }
             Err(error) => return Err(error),
         }
     }
-    Ok((collections, damaged))
+    Ok(Survey { totals: totals(&collections, with_documents), collections, damaged })
 }
 
-fn publish(path: &std::path::Path, figures: &Figures, context: &Context) -> Result<(), CliError> {
-    let text = prometheus::render(figures, context.environment.clock.now_ms());
+impl Survey {
+    /// What the monitor counts.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            collections: self.totals.collections,
+            chunks: self.totals.chunks,
+            dead_rows: self.totals.dead_rows,
+            damaged: self.damaged.len() as u64,
+        }
+    }
+}
+
+fn updates(context: &Context) -> Updates {
+    let settings = &context.settings;
+    let mut runs = runs::load(&settings.logs, &settings.store);
+    let ages = Ages::gather(context, &runs);
+    ages.troubles.iter().for_each(|trouble| context.notices.warning(trouble));
+    Updates {
+        seen: seen(&settings.logs, &settings.store),
+        last_run: runs.pop(),
+        last_good_run_ms: ages.update_ms,
+        last_backup_ms: ages.backup_ms,
+        last_verification_ms: ages.verification_ms,
+        last_deep_scan_ms: ages.deep_scan_ms,
+    }
+}
+
+fn publish(path: &std::path::Path, figures: &Figures, state: State) -> Result<(), CliError> {
+    let text = monitor::prometheus(figures, state);
     replace(path, text.as_bytes()).map_err(|error| {
         CliError::failed(
             format!("cannot write {}: {error}", path.display()),
@@ -173,54 +257,4 @@ fn totals(collections: &[Measured], with_documents: bool) -> Totals {
         snapshots: sum(|one| one.snapshots.len() as u64),
         writers: sum(|one| u64::from(one.writer.is_some())),
     }
-}
-
-fn print(
-    context: &Context,
-    totals: &Totals,
-    collections: &[Measured],
-    with_documents: bool,
-) -> Result<(), CliError> {
-    let output = &context.output;
-    output.line(format!("store {}", context.settings.store.display()))?;
-    if collections.is_empty() {
-        output.line("no collections yet")?;
-        context.notices.notice("next: `siltstone update PATH` indexes a folder of documents");
-        return Ok(());
-    }
-    let mut header =
-        vec!["collection", "documents", "chunks", "dead", "segments", "on disk", "snapshots", "last commit"];
-    if !with_documents {
-        header.retain(|title| *title != "documents");
-    }
-    let last = header.len() - 1;
-    let mut table = Table::new(&header, 1, last);
-    let documents = |number: Option<u64>| number.map(count).into_iter().collect::<Vec<_>>();
-    for one in collections {
-        let mut cells = vec![name(&one.collection)];
-        cells.extend(documents(one.documents));
-        cells.extend([one.chunks, one.dead_rows, one.segments].map(count));
-        cells.extend([bytes(one.bytes), count(one.snapshots.len() as u64)]);
-        cells.push(one.last_commit_ms.map_or_else(String::new, moment));
-        table.row(cells);
-    }
-    let mut cells = vec![counted(totals.collections, "collection", "collections")];
-    cells.extend(documents(totals.documents));
-    cells.extend([totals.chunks, totals.dead_rows, totals.segments].map(count));
-    cells.extend([bytes(totals.bytes), count(totals.snapshots)]);
-    table.row(cells);
-    for line in table.lines() {
-        output.line(line)?;
-    }
-    if totals.dead_bytes > 0 {
-        let command = context.siltstone("compact");
-        output.line(format!("dead rows take about {}; `{command}` rewrites", bytes(totals.dead_bytes)))?;
-    }
-    if totals.held_bytes > 0 {
-        output.line(format!("snapshots alone keep {}", bytes(totals.held_bytes)))?;
-    }
-    for (one, writer) in collections.iter().filter_map(|one| Some((one, one.writer.as_ref()?))) {
-        output.line(format!("{} is being written to by {writer}", name(&one.collection)))?;
-    }
-    Ok(())
 }

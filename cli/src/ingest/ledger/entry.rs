@@ -39,6 +39,8 @@ pub(crate) struct Settled {
     /// The server's name for it.
     pub(crate) request_id: Option<String>,
     pub(crate) outcome: Outcome,
+    /// Put off with 429.
+    pub(crate) rate_limited: bool,
     /// Why there is no answer.
     pub(crate) reason: Option<String>,
     pub(crate) tokens: u64,

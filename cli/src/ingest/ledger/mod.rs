@@ -136,8 +136,18 @@ impl Ledger {
     }
 
     /// All lines, oldest first. Those that cannot be understood are passed over.
-    pub(crate) fn read(&self, mut each: impl FnMut(Entry)) -> Result<(), LedgerError> {
-        let rotated = self.rotated().map_err(|error| LedgerError { path: self.folder.clone(), error })?;
+    pub(crate) fn read(&self, each: impl FnMut(Entry)) -> Result<(), LedgerError> {
+        self.read_since(i64::MIN, each)
+    }
+
+    /// As [`Ledger::read`], without the files that were put aside before a moment. Those that are read begin before it.
+    pub(crate) fn read_since(&self, since_ms: i64, mut each: impl FnMut(Entry)) -> Result<(), LedgerError> {
+        let mut rotated = self.rotated().map_err(|error| LedgerError { path: self.folder.clone(), error })?;
+        // A moment that is none leaves nothing out.
+        if jiff::Timestamp::from_millisecond(since_ms).is_ok() {
+            let first = format!("{NAME}-{}", stamp(since_ms));
+            rotated.retain(|name| *name >= first);
+        }
         let paths = rotated.iter().map(|name| self.folder.join(name)).chain([self.path()]);
         for path in paths {
             read_from(&path, 0, &mut each).map_err(|error| LedgerError { path, error })?;

@@ -1,0 +1,125 @@
+//! What `siltstone status` prints for people.
+
+use super::{Survey, Updates};
+use crate::command::context::Context;
+use crate::exit::CliError;
+use crate::monitor::Seen;
+use crate::render::plain::name;
+use crate::render::table::Table;
+use crate::render::units::{age, bytes, count, counted, moment};
+
+pub(super) fn print(
+    context: &Context,
+    survey: &Survey,
+    updates: &Updates,
+    with_documents: bool,
+) -> Result<(), CliError> {
+    let Survey { totals, collections, damaged } = survey;
+    let output = &context.output;
+    output.line(format!("store {}", context.settings.store.display()))?;
+    if collections.is_empty() && damaged.is_empty() {
+        output.line("no collections yet")?;
+        context.notices.notice("next: `siltstone update PATH` indexes a folder of documents");
+        return Ok(());
+    }
+    let mut header =
+        vec!["collection", "documents", "chunks", "dead", "segments", "on disk", "snapshots", "last commit"];
+    if !with_documents {
+        header.retain(|title| *title != "documents");
+    }
+    let last = header.len() - 1;
+    let mut table = Table::new(&header, 1, last);
+    let documents = |number: Option<u64>| number.map(count).into_iter().collect::<Vec<_>>();
+    for one in collections {
+        let mut cells = vec![name(&one.collection)];
+        cells.extend(documents(one.documents));
+        cells.extend([one.chunks, one.dead_rows, one.segments].map(count));
+        cells.extend([bytes(one.bytes), count(one.snapshots.len() as u64)]);
+        cells.push(one.last_commit_ms.map_or_else(String::new, moment));
+        table.row(cells);
+    }
+    let mut cells = vec![counted(totals.collections, "collection", "collections")];
+    cells.extend(documents(totals.documents));
+    cells.extend([totals.chunks, totals.dead_rows, totals.segments].map(count));
+    cells.extend([bytes(totals.bytes), count(totals.snapshots)]);
+    table.row(cells);
+    for line in table.lines() {
+        output.line(line)?;
+    }
+    if totals.dead_bytes > 0 {
+        let command = context.siltstone("compact");
+        output.line(format!("dead rows take about {}; `{command}` rewrites", bytes(totals.dead_bytes)))?;
+    }
+    if totals.held_bytes > 0 {
+        output.line(format!("snapshots alone keep {}", bytes(totals.held_bytes)))?;
+    }
+    what_was_done(context, updates)?;
+    for (one, writer) in collections.iter().filter_map(|one| Some((one, one.writer.as_ref()?))) {
+        output.line(format!("{} is being written to by {writer}", name(&one.collection)))?;
+    }
+    for one in damaged {
+        let damaged = context.style.red("DAMAGED");
+        output.line(format!("{damaged} {}: {}", name(&one.collection), one.reason))?;
+    }
+    if !damaged.is_empty() {
+        output.line("next: run `siltstone health --deep-scan` for the extent of the damage")?;
+    }
+    Ok(())
+}
+
+/// Updates that are under way or ended without a word, and when what must be done regularly was last done.
+fn what_was_done(context: &Context, updates: &Updates) -> Result<(), CliError> {
+    let output = &context.output;
+    if let Some(run) = &updates.last_run {
+        let good = match updates.last_good_run_ms {
+            _ if run.exit == 0 => String::new(),
+            Some(ms) => format!("; the last good one ended {}", moment(ms)),
+            None => "; there was no good one yet".to_owned(),
+        };
+        output.line(format!(
+            "last update ended {} with exit code {}, {} files/min, {}{good}",
+            moment(run.finished_ms),
+            run.exit,
+            count(run.files_per_minute() as u64),
+            counted(run.failed, "failure", "failures")
+        ))?;
+    }
+    for (what, ms) in [
+        ("last sound backup", updates.last_backup_ms),
+        ("last verification of a backup", updates.last_verification_ms),
+        ("last whole deep scan", updates.last_deep_scan_ms),
+    ] {
+        if let Some(ms) = ms {
+            output.line(format!("{what} {}", moment(ms)))?;
+        }
+    }
+    let now_ms = context.environment.clock.now_ms();
+    for Seen { is_running, now } in &updates.seen {
+        let process = now.process;
+        let done = format!(
+            "{} of {} files of {}, {} embedded, {} answered{}",
+            count(now.files_done),
+            count(now.files),
+            if now.collection.is_empty() { "the first collection".to_owned() } else { name(&now.collection) },
+            counted(now.chunks_embedded, "chunk", "chunks"),
+            counted(now.requests_answered, "request", "requests"),
+            if now.cost_usd > 0.0 { format!(", ${:.4} spent", now.cost_usd) } else { String::new() }
+        );
+        output.line(match is_running {
+            true => format!(
+                "update of process {process} is {} since {}: {done}; moved {} ago",
+                now.stage,
+                moment(now.started_ms),
+                age(now_ms.saturating_sub(now.moved_ms))
+            ),
+            false => format!(
+                "{} the update of process {process} ended without a word after {}: {done}; \
+                 what was committed is kept, `{}` goes on",
+                context.style.yellow("DIED"),
+                moment(now.written_ms),
+                context.siltstone("update")
+            ),
+        })?;
+    }
+    Ok(())
+}
