@@ -6,6 +6,7 @@
 mod backup;
 mod codes;
 mod compact;
+mod contrib;
 mod damage;
 mod doctor;
 mod exchange;
