@@ -7,8 +7,8 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, compact, completions, doctor, export, health, import, init, inspect, log, man, recover, report,
-    search, snapshot, status, stop, update, usage,
+    backup, compact, completions, dashboard, doctor, export, health, import, init, inspect, log, man,
+    recover, report, search, snapshot, status, stop, update, usage,
 };
 use crate::exit;
 use crate::render::json;
@@ -96,6 +96,9 @@ pub(crate) enum Command {
     /// Show what is in the store
     #[command(after_long_help = json::STATUS)]
     Status(status::StatusArgs),
+    /// Serve the figures of `status --check` as a page for a browser on this machine
+    #[command(after_long_help = json::DASHBOARD)]
+    Dashboard(dashboard::DashboardArgs),
     /// Show what requests to embedding servers have cost
     #[command(after_long_help = json::USAGE)]
     Usage(usage::UsageArgs),

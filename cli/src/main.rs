@@ -78,6 +78,7 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Health(args) => command::health::run(args, &context),
         Command::Doctor(args) => command::doctor::run(args, &context),
         Command::Status(args) => command::status::run(args, &context),
+        Command::Dashboard(args) => command::dashboard::run(args, &context),
         Command::Usage(args) => command::usage::run(args, &context),
         Command::Log(args) => command::log::run(args, &context),
         Command::Stop(args) => command::stop::run(args, &context),

@@ -73,6 +73,17 @@ pub(crate) fn run(args: &LogArgs, context: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Pass)
 }
 
+/// The last warnings and errors of the newest file of the log, oldest first. What cannot be read is not shown.
+pub(crate) fn recent_errors(context: &Context, most: usize) -> Vec<String> {
+    let newest = log_files(&context.settings.logs).pop();
+    let bytes = newest.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let is_wrong = |text: &&str| Line::read(text).is_some_and(|line| matches!(line.level, "WARN" | "ERROR"));
+    let mut lines: Vec<String> = text.lines().rev().filter(is_wrong).take(most).map(one_line).collect();
+    lines.reverse();
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

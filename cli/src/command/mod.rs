@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod compact;
 pub(crate) mod completions;
 pub(crate) mod context;
+pub(crate) mod dashboard;
 pub(crate) mod doctor;
 pub(crate) mod embedder;
 pub(crate) mod export;

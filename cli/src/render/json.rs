@@ -192,6 +192,21 @@ shape! {
 }
 
 shape! {
+    /// `dashboard`, whose `/api/status.json` has the figures.
+    DASHBOARD =
+    "{ \"url\": string, \"process\": n }, and GET /api/status.json: {"
+    "  \"taken_ms\": n, \"state\", \"line\", \"problems\", \"storage\": as status --check,"
+    "  \"counts\": {\"collections\", \"chunks\", \"dead_rows\", \"damaged\": n},"
+    "  \"updates\": \"seen\" of status, \"collections\": as status, \"runs\": as status --history,"
+    "  \"health\": {\"checked_at_ms\", \"status\", \"has_failed\", \"deep\": bool, \"coverage_percent\": number|null,"
+    "             \"failures\": {component: n}}|null,"
+    "  \"last_good_run_ms\", \"last_backup_ms\", \"last_verification_ms\", \"last_deep_scan_ms\": n|null,"
+    "  \"cost_today_usd\": number, \"requests_last_day\", \"rate_limited_last_day\": n,"
+    "  \"days\": [{\"day\": string, \"requests\", \"rate_limited\", \"tokens\": n, \"cost_usd\": number}]"
+    "}"
+}
+
+shape! {
     /// `usage`.
     USAGE =
     "{"

@@ -8,6 +8,7 @@ mod codes;
 mod compact;
 mod contrib;
 mod damage;
+mod dashboard;
 mod doctor;
 mod exchange;
 mod exits;
