@@ -7,7 +7,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::command::lock_wait::duration;
 use crate::command::{
-    backup, compact, completions, dashboard, doctor, export, health, import, init, inspect, log, man,
+    backup, bench, compact, completions, dashboard, doctor, export, health, import, init, inspect, log, man,
     recover, report, search, snapshot, status, stop, update, usage,
 };
 use crate::exit;
@@ -99,6 +99,9 @@ pub(crate) enum Command {
     /// Serve the figures of `status --check` as a page for a browser on this machine
     #[command(after_long_help = json::DASHBOARD)]
     Dashboard(dashboard::DashboardArgs),
+    /// Measure commits, searches and the embedding server, and recommend settings
+    #[command(after_long_help = json::BENCH)]
+    Bench(bench::BenchArgs),
     /// Show what requests to embedding servers have cost
     #[command(after_long_help = json::USAGE)]
     Usage(usage::UsageArgs),

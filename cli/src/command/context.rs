@@ -60,6 +60,7 @@ impl Context {
         let overrides = match &cli.command {
             Command::Update(args) => args.overrides(),
             Command::Search(args) => args.overrides(),
+            Command::Bench(args) => args.overrides(),
             _ => Overrides::default(),
         };
         let overrides = Overrides { store: cli.global.store.clone().or(overrides.store), ..overrides };
@@ -167,7 +168,7 @@ fn budget(settings: &Settings, command: &Command, name: &str, environment: &Envi
     }
     // An address that makes no sense is refused with the embedder.
     let (provider, is_here) = place(&embedder.base_url).ok()?;
-    let pays = matches!(command, Command::Update(_) | Command::Health(_));
+    let pays = matches!(command, Command::Update(_) | Command::Health(_) | Command::Bench(_));
     let terms = Terms {
         command: name.to_owned(),
         key: embedder.key.as_ref().map(ApiKey::fingerprint),

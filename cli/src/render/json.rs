@@ -207,6 +207,22 @@ shape! {
 }
 
 shape! {
+    /// `bench`, and its file.
+    BENCH =
+    "{"
+    "  \"measured_at_ms\", \"processors\": n; each of these is null when it was not measured:"
+    "  \"commit\": {\"dims\": n, \"samples\": [{\"rows\": n a commit, \"rows_per_second\", \"median_ms\", \"p95_ms\": number}],"
+    "             \"recommended\": n},"
+    "  \"search\": {\"collections\", \"rows\": n, \"samples\": [{\"top_k\", \"threads\": n, \"median_ms\", \"p95_ms\": number}],"
+    "             \"recommended_threads\": n},"
+    "  \"embed\": {\"model\": string, \"mean_tokens\": n, \"cost_usd\": number|null,"
+    "            \"samples\": [{\"batch_size\", \"concurrency\": n, \"inputs_per_second\", \"median_ms\", \"p95_ms\": number,"
+    "                         \"rate_limited\": n}],"
+    "            \"recommended\": {\"batch_size\", \"concurrency\": n}|null}"
+    "}"
+}
+
+shape! {
     /// `usage`.
     USAGE =
     "{"

@@ -14,7 +14,7 @@ const UNASKED_USD: f64 = 0.01;
 
 /// Returns when the run may go on and pay. `estimate` gives the tokens that it would send; it is asked for only when
 /// somebody is to agree to them, because it reads all documents once more.
-pub(super) fn to_pay(
+pub(crate) fn to_pay(
     budget: &Budget,
     force: bool,
     context: &Context,

@@ -42,6 +42,7 @@ use crate::ingest::sources::{Source, SourceRules, Split, plan_sources};
 use crate::render::units::counted;
 use crate::sources::{self, SourceRoots};
 
+pub(crate) use consent::to_pay;
 pub(crate) use mend::{Mended, Mending, mend};
 
 use collection::{Extent, Run};

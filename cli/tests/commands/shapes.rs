@@ -67,6 +67,7 @@ fn every_command_prints_json_whose_members_are_described() {
         (&["update", "pages", "--store", "other", "--dry-run"], "update"),
         (&["status", "--store", "other"], "status"),
         (&["status", "--history", "--store", "other"], "status"),
+        (&["bench", "--seconds", "0.01"], "bench"),
     ] {
         let ended = work.run(&[arguments, &["--json"]].concat()).expect(0);
         let described = work.run(&[help, "--help"]).stdout;

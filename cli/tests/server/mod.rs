@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use serde_json::{Value, json};
 
@@ -38,8 +38,39 @@ pub enum Act {
     Twice,
 }
 
+/// How long the server takes, and how many requests it works on at once; others wait for their turn.
+#[allow(dead_code)]
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub fixed_ms: u64,
+    pub per_input_us: u64,
+    pub lanes: usize,
+}
+
+/// Requests that are being worked on.
+#[derive(Default)]
+struct Lanes {
+    shape: Mutex<Option<Shape>>,
+    busy: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Lanes {
+    /// Works for as long as a request of so many inputs takes.
+    fn work(&self, inputs: usize) {
+        let Some(shape) = self.shape.lock().unwrap().clone() else { return };
+        let waited = self.freed.wait_while(self.busy.lock().unwrap(), |busy| *busy >= shape.lanes);
+        *waited.unwrap() += 1;
+        let us = shape.fixed_ms * 1_000 + shape.per_input_us * inputs as u64;
+        std::thread::sleep(std::time::Duration::from_micros(us));
+        *self.busy.lock().unwrap() -= 1;
+        self.freed.notify_one();
+    }
+}
+
 pub struct Server {
     pub url: String,
+    lanes: Arc<Lanes>,
     seen: Arc<Mutex<BTreeMap<String, usize>>>,
     script: Arc<Mutex<VecDeque<Act>>>,
     /// Tokens that an input is counted as.
@@ -54,15 +85,24 @@ impl Server {
         let seen: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
         let script: Arc<Mutex<VecDeque<Act>>> = Arc::default();
         let tokens = Arc::new(AtomicUsize::new(1));
-        let shared = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&tokens));
+        let lanes: Arc<Lanes> = Arc::default();
+        let shared = (Arc::clone(&seen), Arc::clone(&script), Arc::clone(&tokens), Arc::clone(&lanes));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (seen, script, tokens) = shared.clone();
+                let (seen, script, tokens, lanes) = shared.clone();
                 // A client that is killed leaves a broken connection, which ends its thread and nothing else.
-                std::thread::spawn(move || while serve(&stream, &seen, &script, &tokens).is_some() {});
+                std::thread::spawn(
+                    move || while serve(&stream, &seen, &script, &tokens, &lanes).is_some() {},
+                );
             }
         });
-        Server { url, seen, script, tokens }
+        Server { url, lanes, seen, script, tokens }
+    }
+
+    /// From now on it takes its time.
+    #[allow(dead_code)]
+    pub fn shaped(&self, shape: Shape) {
+        *self.lanes.shape.lock().unwrap() = Some(shape);
     }
 
     /// What it does with the next requests; afterwards it answers well again.
@@ -89,6 +129,7 @@ fn serve(
     seen: &Mutex<BTreeMap<String, usize>>,
     script: &Mutex<VecDeque<Act>>,
     tokens: &AtomicUsize,
+    lanes: &Lanes,
 ) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;
@@ -112,6 +153,7 @@ fn serve(
         Value::String(input) => vec![input],
         _ => return None,
     };
+    lanes.work(inputs.len());
     let mut stream = stream;
     let act = script.lock().unwrap().pop_front();
     match act {

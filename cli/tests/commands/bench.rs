@@ -1,0 +1,169 @@
+//! `bench`: measures what is there, recommends what is near the best, pays within limits, and leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::Work;
+use crate::server::{Server, Shape};
+
+/// Every file below a folder, with its content. What vanishes meanwhile is not there.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if let Ok(bytes) = std::fs::read(&path) {
+                found.insert(path, bytes);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn commits_and_searches_are_measured_and_nothing_is_left() {
+    let work = Work::with_store();
+    std::fs::write(work.path().join("siltstone.toml"), "[embedder]\ndims = 32\n").unwrap();
+    let before = files(work.path());
+    let report = work.run(&["bench", "--seconds", "0.02", "--json"]).expect(0).json();
+    assert_eq!(files(work.path()), before);
+    let commits = report["commit"]["samples"].as_array().unwrap();
+    assert_eq!(commits.len(), 7);
+    let searches = report["search"]["samples"].as_array().unwrap();
+    assert!(searches.len() >= 3 && report["search"]["rows"] == 40, "{report}");
+    for one in commits.iter().chain(searches) {
+        let (median, slow) = (one["median_ms"].as_f64().unwrap(), one["p95_ms"].as_f64().unwrap());
+        assert!(median > 0.0 && slow >= median, "{one}");
+    }
+    let best = report["commit"]["recommended"].as_u64().unwrap();
+    let rate = |one: &Value| one["rows_per_second"].as_f64().unwrap();
+    let most = commits.iter().map(rate).fold(0.0, f64::max);
+    let chosen = commits.iter().find(|one| one["rows"] == best).unwrap();
+    assert!(rate(chosen) >= 0.9 * most, "{report}");
+    assert!(report["embed"].is_null());
+    let text = work.run(&["bench", "--only", "search", "--seconds", "0.02", "--output", "b.json"]).expect(0);
+    for said in ["searches of 40 rows in 2 collections", "recommended: "] {
+        assert!(text.stdout.contains(said), "{text:?}");
+    }
+    let written = std::fs::read(work.path().join("b.json")).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    assert!(written["commit"].is_null() && written["search"]["samples"].is_array());
+    work.run(&["bench", "--only", "embed"]).expect(2);
+    work.run(&["bench", "--apply"]).expect(2);
+    // Without a store there is still a disk.
+    let empty = Work::empty();
+    let report = empty.run(&["bench", "--seconds", "0.02", "--json"]).expect(0).json();
+    assert!(report["search"].is_null() && report["commit"]["samples"].is_array());
+    assert!(files(empty.path()).is_empty());
+}
+
+#[test]
+#[cfg(unix)]
+fn nothing_is_left_after_an_interruption_either() {
+    let work = Work::with_store();
+    let before = files(work.path());
+    let line = ["bench", "--only", "commit", "--seconds", "60"];
+    let begin = || {
+        let child = work.command(&line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let started = Instant::now();
+        while files(work.path()).len() <= before.len() + 2 {
+            assert!(started.elapsed() < Duration::from_secs(60), "it does not begin");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        child
+    };
+    let mut child = begin();
+    let process = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", "INT", &process]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(files(work.path()), before);
+    // What a kill leaves behind goes with the next.
+    let mut child = begin();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_ne!(files(work.path()), before);
+    work.run(&["bench", "--only", "commit", "--seconds", "0.01"]).expect(0);
+    assert_eq!(files(work.path()), before);
+}
+
+fn settings(server: &Server, price: f64) -> String {
+    format!(
+        "# ours\n[embedder]\nbase_url = \"{}\"\nmodel = \"scripted\" # the model\ndims = 64\nbatch_size = 7 # old\n\
+         usd_per_million_tokens = {price:?}\n",
+        server.url
+    )
+}
+
+/// Texts a second of a server that takes so long for a request and for each text of it, and works on so many at once.
+fn rate(shape: &Shape, batch: u64, concurrency: u64) -> f64 {
+    let ms = shape.fixed_ms as f64 + shape.per_input_us as f64 * batch as f64 / 1e3;
+    concurrency.min(shape.lanes as u64) as f64 * batch as f64 / ms * 1e3
+}
+
+#[test]
+fn for_a_server_of_known_latency_the_recommendation_is_within_a_tenth_of_the_best() {
+    let shapes = [
+        // Each request costs much: large ones win.
+        Shape { fixed_ms: 60, per_input_us: 500, lanes: 4 },
+        // Each text costs much: small ones are as good, and many at once win.
+        Shape { fixed_ms: 10, per_input_us: 4_000, lanes: 6 },
+        // One at a time.
+        Shape { fixed_ms: 30, per_input_us: 2_000, lanes: 1 },
+    ];
+    for shape in &shapes {
+        let server = Server::start();
+        server.shaped(shape.clone());
+        let work = Work::empty();
+        std::fs::write(work.path().join("siltstone.toml"), settings(&server, 0.0)).unwrap();
+        let flags = ["--max-batch", "128", "--max-concurrency", "8"];
+        let line = [&["bench", "--only", "embed", "--json", "--apply"][..], &flags].concat();
+        let report = work.run(&line).expect(0).json();
+        let best = &report["embed"]["recommended"];
+        let (batch, crowd) = (best["batch_size"].as_u64().unwrap(), best["concurrency"].as_u64().unwrap());
+        let possible = (1..=128).flat_map(|batch| (1..=8).map(move |crowd| rate(shape, batch, crowd)));
+        let share = rate(shape, batch, crowd) / possible.fold(0.0, f64::max);
+        println!("bench: {shape:?}: {batch} texts, {crowd} in flight, {:.1} % of the best", share * 100.0);
+        assert!(share >= 0.9, "{shape:?}: {report}");
+        // It is written, and the rest of the file is as it was.
+        let written = std::fs::read_to_string(work.path().join("siltstone.toml")).unwrap();
+        let old = settings(&server, 0.0);
+        let expected = old.replace("batch_size = 7 # old", &format!("batch_size = {batch} # old"));
+        assert_eq!(written, expected + &format!("concurrency = {crowd}\n"));
+    }
+}
+
+#[test]
+fn embeddings_are_paid_within_the_limit_and_never_unasked() {
+    let server = Server::start();
+    let work = Work::empty();
+    // A cent a token, and a token a text.
+    let configured = settings(&server, 10_000.0);
+    std::fs::write(work.path().join("siltstone.toml"), &configured).unwrap();
+    let paid = ["bench", "--only", "embed"];
+    let refused = work.run(&paid).expect(12);
+    assert!(refused.stderr.contains("--force") && server.counts().0 == 0, "{refused:?}");
+    let limited = work.run(&[&paid[..], &["--force", "--max-cost", "0"]].concat()).expect(12);
+    assert!(server.counts().0 == 0, "{limited:?}");
+    // A limit that allows some requests stops before all are sent, and what is half known is not written.
+    let some = ["--force", "--max-cost", "100", "--json", "--apply"];
+    let limited = work.run(&[&paid[..], &some].concat()).expect(12);
+    let usage = work.run(&["usage", "--by", "framework", "--json"]).expect(0).json();
+    let spent = usage["totals"]["cost_usd"].as_f64().unwrap();
+    assert!(spent > 0.0 && spent <= 100.0 && server.counts().0 > 0, "{spent}: {limited:?}");
+    assert_eq!(usage["groups"][0]["group"], "bench");
+    assert!(limited.json()["embed"]["recommended"].is_null(), "{limited:?}");
+    assert_eq!(std::fs::read_to_string(work.path().join("siltstone.toml")).unwrap(), configured);
+    // A server that does not answer well is told, and what came before it too.
+    server.then([crate::server::Act::Status(401, "{}")]);
+    let free = settings(&server, 0.0);
+    std::fs::write(work.path().join("siltstone.toml"), free).unwrap();
+    let refused = work.run(&[&paid[..], &["--json"]].concat()).expect(1);
+    assert!(refused.stderr.contains("OPENAI_API_KEY"), "{refused:?}");
+}
