@@ -1,10 +1,11 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [shapes] [peers] [open] [backup] [rescan]
-//! [--rows N] [--dir DIR] [--python PYTHON] [--peers NAMES]`.
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [hard] [shapes] [peers] [open] [backup]
+//! [rescan] [--rows N] [--dir DIR] [--python PYTHON] [--peers NAMES]`.
 
 mod backup;
 mod codes;
 mod filters;
+mod hard;
 mod ingest;
 mod open;
 mod peers;
@@ -51,6 +52,9 @@ fn main() {
     }
     if wanted("filters") {
         filters::table(&source, dir.path(), rows);
+    }
+    if wanted("hard") {
+        hard::table(&source, dir.path(), rows.min(40_000));
     }
     if wanted("shapes") {
         shapes::table(&source, dir.path(), rows);
