@@ -14,7 +14,7 @@ const WORDS: usize = 120;
 const VOCABULARY: usize = 20_000;
 
 /// Something to make vectors with, from a number.
-type Maker<'a> = Box<dyn Fn(u64) -> Vec<f32> + 'a>;
+type Maker<'a> = Box<dyn Fn(u64) -> Vec<f32> + Sync + 'a>;
 
 pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
     println!("## Searches that codes cannot help\n");

@@ -21,7 +21,7 @@ pub(crate) use ages::Ages;
 pub(crate) use check::{State, UNKNOWN, Verdict, check};
 pub(crate) use figures::{Counts, Figures};
 pub(crate) use live::{Live, Now, Seen, seen};
-pub(crate) use machine::{existing, free_bytes, peak_memory_bytes};
+pub(crate) use machine::{existing, free_bytes, machine_memory_bytes, peak_memory_bytes};
 pub(crate) use prometheus::render as prometheus;
 pub(crate) use requests::{Day, last_days};
 pub(crate) use storage::{Storage, store_bytes};

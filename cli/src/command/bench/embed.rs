@@ -15,7 +15,6 @@ use super::choose::{Sample as Rate, choose, climb, doubling, refine};
 use super::stopwatch::Latency;
 use crate::command::context::Context;
 use crate::exit::CliError;
-use crate::ingest::chunk::estimate_tokens;
 use crate::ingest::embed::{EmbedError, Embedder, Outcome};
 use crate::update::to_pay;
 
@@ -67,7 +66,8 @@ pub(super) fn measure(
     settings.batch_size = args.max_batch as usize;
     let embedder = settings.embedder()?;
     let texts = texts(context)?;
-    let tokens: usize = texts.iter().map(|text| estimate_tokens(text)).sum();
+    let counter = settings.counter();
+    let tokens: usize = texts.iter().map(|text| counter.count(text)).sum();
     let mean_tokens = (tokens / texts.len().max(1)).max(1);
     let most_batch = (args.max_batch as usize).min((MOST_TOKENS / mean_tokens).max(1));
     let batches = doubling(LEAST_BATCH, most_batch);

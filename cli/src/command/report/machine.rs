@@ -7,7 +7,7 @@ use siltstone_format::limits::FORMAT_VERSION;
 
 use crate::command::context::Context;
 use crate::command::health::Names;
-use crate::runs::machine_memory_bytes;
+use crate::monitor::machine_memory_bytes;
 
 pub(super) fn machine(context: &Context, names: &Names) -> Value {
     let settings = &context.settings;
