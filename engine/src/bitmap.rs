@@ -57,16 +57,15 @@ impl Bitmap {
     /// Sets the bits `from..to` that are within the size.
     pub(crate) fn insert_range(&mut self, from: u32, to: u32) {
         let to = to.min(self.bits);
-        let words = Arc::make_mut(&mut self.words);
-        for (at, word) in (0u32..).zip(words.iter_mut()).skip(from as usize / 64) {
-            let start = at * 64;
-            if start >= to {
-                break;
-            }
-            let low = from.saturating_sub(start).min(63);
-            let high = (to - start).min(64);
-            let upto = if high == 64 { u64::MAX } else { (1 << high) - 1 };
-            *word |= upto & (u64::MAX << low);
+        if from >= to {
+            return;
+        }
+        let (first, last) = (from / 64, (to - 1) / 64);
+        let words = Arc::make_mut(&mut self.words).get_mut(first as usize..=last as usize);
+        for (at, word) in (first..).zip(words.unwrap_or_default()) {
+            let low = from.saturating_sub(at * 64);
+            let high = (to - at * 64).min(64);
+            *word |= (u64::MAX << low) & (u64::MAX >> (64 - high));
         }
     }
 
@@ -180,6 +179,11 @@ mod tests {
                 assert_eq!(listed(&both), (0..bits).filter(|bit| holds(*bit)).collect::<Vec<_>>());
             }
             assert_eq!(low.groups(), u64::from(bits.min(70).div_ceil(32)));
+            for (from, to) in [(0, 0), (0, 1), (3, 60), (3, 64), (63, 65), (64, 128), (5, 200), (199, 900)] {
+                let mut range = Bitmap::empty(bits);
+                range.insert_range(from, to);
+                assert_eq!(listed(&range), (from..to.min(bits)).collect::<Vec<_>>());
+            }
         }
     }
 }

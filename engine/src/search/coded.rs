@@ -34,7 +34,7 @@ const TRIED: u64 = 512;
 /// How many tails ahead of the one that is looked at are on their way from memory.
 const AHEAD: usize = 6;
 /// Tails are not looked at any more when they rule out less than one row in this many.
-const WORTH: u64 = 16;
+const WORTH: u64 = 4;
 /// Codes are not used to find more than one in this many rows.
 const FEW: u64 = 8;
 /// Fewer than one in this many rows of a segment are few enough to ask whether its codes pay.

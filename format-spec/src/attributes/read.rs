@@ -146,6 +146,7 @@ impl<C: Content> Index<C> {
     pub fn runs(&self, (at, runs): (u64, u32), mut each: impl FnMut(u32, u32)) -> Option<()> {
         if runs == AS_BITS {
             let bits = self.read(at, u64::from(self.rows.div_ceil(8)))?;
+            let mut run = (0, 0);
             for (number, byte) in (0u32..).zip(bits.iter()) {
                 let mut byte = *byte;
                 while byte != 0 {
@@ -153,9 +154,18 @@ impl<C: Content> Index<C> {
                     if row >= self.rows {
                         return None;
                     }
-                    each(row, row + 1);
+                    if row > run.1 {
+                        if run.0 < run.1 {
+                            each(run.0, run.1);
+                        }
+                        run.0 = row;
+                    }
+                    run.1 = row + 1;
                     byte &= byte - 1;
                 }
+            }
+            if run.0 < run.1 {
+                each(run.0, run.1);
             }
             return Some(());
         }
