@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ConfigError, Inputs};
 
@@ -18,8 +18,9 @@ macro_rules! thresholds {
             $(pub(crate) $name: Option<f64>,)*
         }
 
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, Debug, PartialEq, Serialize)]
         pub(crate) struct MonitorSettings {
+            #[serde(skip)]
             pub(crate) repository: Option<PathBuf>,
             $($(#[$doc])* pub(crate) $name: f64,)*
         }

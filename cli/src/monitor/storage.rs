@@ -20,7 +20,7 @@ pub(crate) struct Storage {
     pub(crate) dead_bytes: u64,
     /// Segments that only snapshots keep.
     pub(crate) snapshot_bytes: u64,
-    /// Search codes, key indexes and their bases, which can be made again.
+    /// Search codes with their bases, key indexes and attribute indexes, which can be made again.
     pub(crate) derived_bytes: u64,
     /// Manifests, and what was put aside.
     pub(crate) other_bytes: u64,
@@ -107,7 +107,8 @@ fn walk(folder: &Path) -> (u64, u64) {
 }
 
 fn is_derived(name: &str) -> bool {
-    matches!(FileKind::of(name), Some(FileKind::KeyIndex(_) | FileKind::Codes(_))) || basis_of(name).is_some()
+    matches!(FileKind::of(name), Some(FileKind::KeyIndex(_) | FileKind::Codes(_) | FileKind::Attributes(_)))
+        || basis_of(name).is_some()
 }
 
 #[cfg(test)]
@@ -121,7 +122,8 @@ mod tests {
             |name: &str, bytes: usize| std::fs::write(folder.path().join(name), vec![0; bytes]).unwrap();
         file("segment-00000001.seg", 100);
         file("segment-00000001.keys", 20);
-        file("segment-00000001.codes", 3);
+        file("segment-00000001.codes", 2);
+        file("segment-00000001.attributes", 1);
         std::fs::create_dir(folder.path().join("bases")).unwrap();
         file(&format!("bases/{}.basis", "ab".repeat(32)), 4);
         file("manifest-00000001.json", 5_000);

@@ -156,7 +156,7 @@ fn storage_is_told_apart_and_what_cleaning_up_gives_back_is_given_back() {
     work.run(&["compact", "--rewrite-held", "--min-dead", "0"]).expect(0);
     let kept = store();
     assert!(size(&kept, "snapshot") > 0, "{kept}");
-    work.run(&["snapshot", "drop", "before"]).expect(0);
+    work.run(&["snapshot", "drop", "before", "--force"]).expect(0);
     work.run(&["compact", "--min-dead", "0"]).expect(0);
     let clean = store();
     assert_eq!((size(&clean, "dead"), size(&clean, "snapshot")), (0, 0), "{clean}");

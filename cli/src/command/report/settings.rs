@@ -45,12 +45,7 @@ pub(super) fn settings(context: &Context, names: &Names) -> Value {
         },
         "compact": { "after_update": compact.after_update, "min_dead": compact.min_dead },
         "budget": { "per_run_usd": budget.per_run_usd, "per_day_usd": budget.per_day_usd },
-        "monitor": {
-            "max_error_percent": monitor.max_error_percent, "max_storage_gb": monitor.max_storage_gb,
-            "max_cost_per_day_usd": monitor.max_cost_per_day_usd,
-            "max_memory_percent": monitor.max_memory_percent, "max_run_hours": monitor.max_run_hours,
-            "max_update_age_hours": monitor.max_update_age_hours,
-        },
+        "monitor": monitor,
         "frameworks": frameworks.collect::<Vec<_>>(),
         "trees": trees.collect::<Vec<_>>(),
     })

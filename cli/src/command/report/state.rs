@@ -24,8 +24,8 @@ fn hide_status(found: &mut Value, names: &Names) {
     if let Some(store) = found.get_mut("store") {
         *store = names.path(text(store).unwrap_or_default().as_ref()).into();
     }
-    for list in ["collections", "damaged"] {
-        for entry in found.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+    for list in ["/collections", "/damaged", "/updates/seen"] {
+        for entry in found.pointer_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
             entry.as_object_mut().into_iter().flatten().for_each(|(name, value)| hide(name, value, names));
         }
     }
@@ -35,6 +35,7 @@ fn hide_status(found: &mut Value, names: &Names) {
 fn hide(name: &str, value: &mut Value, names: &Names) {
     *value = match (name, &*value) {
         ("collection", Value::String(name)) => names.collection(name).into(),
+        ("host", Value::String(host)) => names.show("host", host).into(),
         ("model", Value::String(model)) => names.show("model", model).into(),
         ("provider", Value::String(provider)) => names.provider(provider).into(),
         ("reason", Value::String(reason)) => names.sentence(reason).into(),
