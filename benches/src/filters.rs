@@ -27,11 +27,9 @@ pub(crate) fn table(source: &Source, dir: &Path, rows: usize) {
         "| filter | rows that match | p50 / p95 ms | times as fast as without a filter | filter by index, ms | filter by metadata, ms | other than brute force |"
     );
     println!("|---|---|---|---|---|---|---|");
+    let bytes = index_bytes(&path);
     pool.install(|| rows_of_table(source, &store, &path, rows));
-    println!(
-        "\n{done:?}; attribute indexes take {:.1} bytes a row.\n",
-        index_bytes(&path) as f64 / rows as f64
-    );
+    println!("\n{done:?}; attribute indexes take {:.1} bytes a row.\n", bytes as f64 / rows as f64);
     let _ = std::fs::remove_dir_all(path);
 }
 
