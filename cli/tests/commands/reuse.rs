@@ -113,7 +113,7 @@ fn what_was_paid_for_and_not_published_is_found_by_another_framework_too() {
     std::fs::write(work.path().join("docs/Alpha/long.md"), format!("# Long\n\n{sections}")).unwrap();
     server.counts_as(20);
     let limited = ["update", "docs/Alpha", "--json", "--force", "--batch-size", "4", "--concurrency", "1"];
-    work.run(&[&limited[..], &["--max-cost", "20"]].concat()).expect(12);
+    work.run(&[&limited[..], &["--max-cost", "25"]].concat()).expect(12);
     let (paid, _) = server.counts();
     assert!(paid > 8, "{paid}");
     std::fs::create_dir_all(work.path().join("docs/Beta")).unwrap();
