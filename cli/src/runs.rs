@@ -85,9 +85,9 @@ pub(crate) fn add(logs: &Path, store: &Path, record: &RunRecord) -> io::Result<(
 pub(crate) fn load(logs: &Path, store: &Path) -> Vec<RunRecord> {
     let current = history(logs, store);
     let before = put_aside(&current).pop();
-    let texts = before.into_iter().chain([current]).filter_map(|path| std::fs::read_to_string(path).ok());
-    let runs = |text: String| -> Vec<RunRecord> {
-        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    let texts = before.into_iter().chain([current]).filter_map(|path| std::fs::read(path).ok());
+    let runs = |text: Vec<u8>| -> Vec<RunRecord> {
+        String::from_utf8_lossy(&text).lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     };
     texts.flat_map(runs).collect()
 }
@@ -165,6 +165,11 @@ mod tests {
         add(&logs, Path::new("/two"), &run(9)).unwrap();
         assert_eq!(load(&logs, Path::new("/one")), [run(0), run(1), run(2)]);
         assert_eq!(load(&logs, Path::new("/two")).len(), 1);
+        // A line that is no text hides itself alone.
+        let mut bytes = std::fs::read(history(&logs, Path::new("/one"))).unwrap();
+        bytes.splice(0..0, *b"\xff\0{\n");
+        std::fs::write(history(&logs, Path::new("/one")), bytes).unwrap();
+        assert_eq!(load(&logs, Path::new("/one")).len(), 3);
         assert_eq!(run(0).files_per_minute(), 30.0);
     }
 

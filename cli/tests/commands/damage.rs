@@ -108,3 +108,24 @@ fn inspect_reads_any_file_however_damaged() {
         work.run(&["inspect", text, "--keys"]).expect(0);
     }
 }
+
+#[test]
+fn a_quick_check_fails_on_what_a_search_would_refuse() {
+    // The header of a frame, and a key in it: a verification of structures reads neither.
+    for place in ["header", "key"] {
+        let work = Work::with_store();
+        let segment = segments(&work.collection("docs_Alpha"))[0].clone();
+        let bytes = std::fs::read(&segment).unwrap();
+        let key = bytes.windows(2).position(|bytes| bytes == b"#0").unwrap();
+        flip(&segment, if place == "key" { key } else { 4096 + 20 });
+        let ended = work.run(&["health"]).expect(3);
+        let name = segment.file_name().unwrap().to_str().unwrap();
+        assert!(
+            ended.stdout.contains("FAIL  integrity") && ended.stdout.contains(name),
+            "{place}: {ended:?}"
+        );
+        // It does not turn into a pass once an update has failed on it.
+        work.run(&["update", "documentation", "--split", "--force"]);
+        work.run(&["health"]).expect(3);
+    }
+}

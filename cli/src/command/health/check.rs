@@ -224,9 +224,9 @@ impl Pass<'_> {
                 view => view?,
             },
         };
-        let findings = &mut self.checked.findings;
+        let Checked { findings, read, .. } = &mut self.checked;
         let mut again = BTreeSet::new();
-        let bad = integrity::embeddings(&view, names, findings)?;
+        let bad = integrity::embeddings(&view, names, self.asked.deep, findings, read)?;
         let required = context.settings.required_metadata(name);
         let stored = stored::read(&view, &required, names, findings)?;
         again.extend(bad.iter().filter_map(|key| Some(key.rsplit_once('#')?.0.to_owned())));

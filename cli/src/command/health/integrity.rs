@@ -1,5 +1,8 @@
 //! Integrity: are the bytes those that were written, and are the embeddings what embeddings of their collection must be?
 
+use std::path::Path;
+
+use siltstone::format::Flaw;
 use siltstone::{Depth, EmbeddingIdentity, Error, Finding, Metric, Report, Severity, Store, View, verify};
 
 use super::findings::Findings;
@@ -74,6 +77,24 @@ pub(super) fn deep(
     Ok(is_whole)
 }
 
+/// Damage that was met while rows were read: a quick verification does not read the keys of sealed segments.
+pub(super) fn met(
+    collection: &str,
+    path: &Path,
+    flaw: &Flaw,
+    names: &Names,
+    findings: &mut Findings,
+    read: &mut Read,
+) {
+    let finding = Finding {
+        collection: Some(collection.to_owned()),
+        path: path.to_owned(),
+        severity: Severity::Damage,
+        flaw: flaw.clone(),
+    };
+    take(Report { findings: vec![finding], ..Report::default() }, names, findings, read);
+}
+
 fn take(report: Report, names: &Names, findings: &mut Findings, read: &mut Read) {
     for finding in report.findings {
         if read.seen.contains(&finding) {
@@ -101,19 +122,28 @@ fn described(finding: &Finding, names: &Names) -> String {
 }
 
 /// Rows whose embedding cannot be one: judged by the norm that is stored beside it, so that no vector is read. Returns
-/// their keys.
+/// their keys. A deep scan reports by itself the damage that is met here.
 pub(super) fn embeddings(
     view: &View,
     names: &Names,
+    is_deep: bool,
     findings: &mut Findings,
+    read: &mut Read,
 ) -> Result<Vec<String>, CliError> {
     let (name, identity) = (view.collection(), view.identity());
     let mut bad = Vec::new();
+    for damage in view.damage().iter().filter(|_| !is_deep) {
+        met(name, &damage.path, &damage.flaw, names, findings, read);
+    }
     for item in view.norms() {
         let (key, squared_norm) = match item {
             Ok(item) => item,
-            // Damage is in the report of the verification.
-            Err(error) if error.is_damage() => continue,
+            Err(Error::Damaged { path, flaw, .. }) => {
+                if !is_deep {
+                    met(name, &path, &flaw, names, findings, read);
+                }
+                continue;
+            }
             Err(error) => return Err(error.into()),
         };
         let Some((kind, what)) = judge(squared_norm, identity) else { continue };

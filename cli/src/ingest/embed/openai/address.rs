@@ -46,14 +46,19 @@ impl Address {
     }
 }
 
-/// A text that may be an address, without what stands before an `@`.
+/// A text that may be an address, without what stands before an `@` and after a `?` or `#`: keys are put there.
 pub(crate) fn without_secrets(base_url: &str) -> String {
-    match (base_url.find("://"), base_url.rfind('@')) {
+    let (address, rest) = match base_url.find(['?', '#']) {
+        Some(at) => base_url.split_at(at),
+        None => (base_url, ""),
+    };
+    let rest: String = rest.chars().take(1).chain((!rest.is_empty()).then_some('…')).collect();
+    match (address.find("://"), base_url.rfind('@')) {
         (Some(start), Some(at)) if start + 3 <= at => {
-            let (scheme, host) = (base_url.get(..start + 3), base_url.get(at + 1..));
-            format!("{}…@{}", scheme.unwrap_or_default(), host.unwrap_or_default())
+            let (scheme, host) = (base_url.get(..start + 3), address.get(at + 1..));
+            format!("{}…@{}{rest}", scheme.unwrap_or_default(), host.unwrap_or_default())
         }
-        _ => base_url.to_owned(),
+        _ => format!("{address}{rest}"),
     }
 }
 
@@ -72,6 +77,21 @@ mod tests {
         }
         assert_eq!(Address::new("https://api.openai.com/v1").unwrap().provider, "openai");
         assert_eq!(Address::new("http://localhost:1/v1").unwrap().provider, "localhost");
+    }
+
+    #[test]
+    fn what_may_be_a_key_is_left_out_of_what_is_shown() {
+        for (address, shown) in [
+            ("https://example.org/v1", "https://example.org/v1"),
+            ("https://me:secret@example.org/v1", "https://…@example.org/v1"),
+            ("https://example.org/v1?api_key=secret", "https://example.org/v1?…"),
+            ("https://example.org/v1#secret", "https://example.org/v1#…"),
+            ("https://me@example.org/v1?key=secret#secret", "https://…@example.org/v1?…"),
+            ("https://example.org/v1?mail=secret@example.org", "https://…@?…"),
+            ("secret?", "secret?…"),
+        ] {
+            assert_eq!(without_secrets(address), shown);
+        }
     }
 
     #[test]
