@@ -11,7 +11,7 @@ use crate::runs::RunRecord;
 pub(crate) struct Ages {
     /// The end of the last run of update that ended with 0.
     pub(crate) update_ms: Option<i64>,
-    /// When the newest sound backup was made, and its size when it is an archive.
+    /// When the newest sound backup that is not of a snapshot was made, and its size when it is an archive.
     pub(crate) backup_ms: Option<i64>,
     pub(crate) backup_bytes: Option<u64>,
     /// When a backup was last verified and found sound.
@@ -41,7 +41,7 @@ impl Ages {
                 Err(error) => ages.troubles.push(error.to_string()),
             }
         }
-        found.retain(BackupInfo::is_sound);
+        found.retain(BackupInfo::is_current);
         let newest = found.iter().max_by_key(|info| info.created_at_ms);
         ages.backup_ms = newest.map(|info| info.created_at_ms);
         ages.backup_bytes = newest.filter(|info| info.kind == BackupKind::Archive).map(|info| info.bytes);

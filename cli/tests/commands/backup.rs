@@ -141,10 +141,79 @@ fn a_backup_of_a_damaged_store_is_marked() {
     flip(&segment, 4096 + 300);
     let marked = work.run(&["backup", "create", "--json"]).expect(3).json();
     assert!(marked["backup"]["name"].as_str().unwrap().ends_with("_damaged"), "{marked}");
-    let found = work.run(&["backup", "verify", "latest", "--json"]).expect(0).json();
+    // What `latest` gives is sound, but it is not the newest.
+    let found = work.run(&["backup", "verify", "latest", "--json"]).expect(3).json();
     assert_eq!(found["backup"]["name"], good["backup"]["name"]);
+    assert_eq!(
+        (&found["sound"], &found["passed_over"][0]["name"]),
+        (&Value::Bool(true), &marked["backup"]["name"])
+    );
     work.run(&["backup", "restore", "latest", "--force"]).expect(0);
     work.run(&["health", "--deep-scan"]).expect(0);
+}
+
+#[test]
+fn a_backup_of_a_snapshot_is_never_the_latest_and_protects_nothing_from_a_prune() {
+    let work = Work::with_store();
+    let before = rows(&work.store());
+    work.run(&["snapshot", "create", "cut"]).expect(0);
+    add(&work, "later");
+    let after = rows(&work.store());
+    for place in [&[][..], &["--repository", "repo"]] {
+        let run = |arguments: &[&str]| work.run(&[arguments, place].concat());
+        let whole = run(&["backup", "create", "--json"]).expect(0).json()["backup"]["name"].clone();
+        let made = run(&["backup", "create", "--snapshot", "cut", "--json"]).expect(0).json();
+        assert_eq!(made["backup"]["snapshot"], "cut", "{made}");
+        let cut = made["backup"]["name"].as_str().unwrap();
+        assert!(run(&["backup", "list"]).expect(0).stdout.contains("of snapshot cut"));
+
+        let verified = run(&["backup", "verify", "latest", "--json"]).expect(0);
+        assert!(verified.stderr.contains(&format!("passes over {cut}, which is of snapshot cut")));
+        let verified = verified.json();
+        assert_eq!((&verified["backup"]["name"], &verified["passed_over"][0]["name"]), (&whole, &cut.into()));
+        run(&["backup", "verify", cut]).expect(0);
+
+        // The state of the store is what must survive, whatever else is let go.
+        let plan = run(&["backup", "prune", "--keep-days", "0", "--dry-run", "--json"]).expect(0).json();
+        assert!(plan["kept"].as_array().unwrap().iter().any(|one| one["name"] == whole), "{plan}");
+        assert!(plan["removed"].as_array().unwrap().iter().any(|one| one["name"] == cut), "{plan}");
+        let plan = run(&["backup", "prune", "--keep-last", "1", "--dry-run", "--json"]).expect(0).json();
+        assert!(plan["kept"].as_array().unwrap().iter().any(|one| one["name"] == whole), "{plan}");
+
+        run(&["backup", "restore", cut, "--force"]).expect(0);
+        assert_eq!(rows(&work.store()), before);
+        let restored = run(&["backup", "restore", "latest", "--force"]).expect(0);
+        assert!(restored.stderr.contains("of snapshot cut"), "{restored:?}");
+        assert_eq!(rows(&work.store()), after);
+    }
+}
+
+#[test]
+fn a_newest_backup_that_cannot_be_read_is_never_passed_over_in_silence() {
+    let work = Work::with_store();
+    for place in [&[][..], &["--repository", "repo"]] {
+        let run = |arguments: &[&str]| work.run(&[arguments, place].concat());
+        let cut = |made: &Value| std::fs::write(work.path().join(path_of(made)), b"{\"form").unwrap();
+        let first = run(&["backup", "create", "--json"]).expect(0).json();
+        let second = run(&["backup", "create", "--json"]).expect(0).json();
+        let name = second["backup"]["name"].as_str().unwrap();
+        run(&["backup", "verify", "latest"]).expect(0);
+        cut(&second);
+        let verified = run(&["backup", "verify", "latest"]).expect(3);
+        assert!(verified.stdout.contains(first["backup"]["name"].as_str().unwrap()), "{verified:?}");
+        assert!(verified.stderr.contains(&format!("passes over {name}, which is damaged: ")), "{verified:?}");
+        let found = run(&["backup", "verify", "latest", "--json"]).expect(3).json();
+        assert_eq!(found["passed_over"].as_array().unwrap().len(), 1, "{found}");
+        assert_eq!((&found["sound"], &found["passed_over"][0]["name"]), (&Value::Bool(true), &name.into()));
+        let restored = run(&["backup", "restore", "latest", "--force", "--json"]).expect(0);
+        assert!(restored.stderr.contains(&format!("passes over {name}")), "{restored:?}");
+        assert_eq!(restored.json()["passed_over"][0]["name"], name);
+        // Asked for by name, the sound one is no concern of the others.
+        run(&["backup", "verify", first["backup"]["name"].as_str().unwrap()]).expect(0);
+        cut(&first);
+        let verified = run(&["backup", "verify", "latest"]).expect(3);
+        assert!(verified.stderr.contains("none of the 2"), "{verified:?}");
+    }
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub struct BackupInfo {
     pub collections: Vec<String>,
     /// What was damaged in the store when it was made; or why the backup itself cannot be read.
     pub damage: Vec<String>,
+    /// The snapshot that it shows instead of the last commits.
+    pub snapshot: Option<String>,
     /// When it was last verified, in milliseconds since 1970-01-01 UTC. It was read back when it was made, too.
     pub verified_at_ms: Option<i64>,
     /// What was wrong with it at its last verification.
@@ -76,6 +78,11 @@ impl BackupInfo {
     /// Whether the store was whole when it was made, and nothing speaks against the backup since.
     pub fn is_sound(&self) -> bool {
         self.damage.is_empty() && self.verification.is_empty()
+    }
+
+    /// Whether `latest` may mean it: it is sound, and shows the last commits of its time, not those of a snapshot.
+    pub fn is_current(&self) -> bool {
+        self.is_sound() && self.snapshot.is_none()
     }
 
     fn of(path: &Path, kind: BackupKind, ending: &str, read: Result<BackupIndex>) -> Self {
@@ -91,6 +98,7 @@ impl BackupInfo {
             rows: 0,
             collections: Vec::new(),
             damage: Vec::new(),
+            snapshot: None,
             verified_at_ms: None,
             verification: Vec::new(),
         };
@@ -99,7 +107,7 @@ impl BackupInfo {
                 (info.created_at_ms, info.bytes, info.rows) =
                     (index.created_at_ms, index.bytes(), index.rows());
                 info.collections = index.collections.into_iter().map(|one| one.name).collect();
-                info.damage = index.damage;
+                (info.damage, info.snapshot) = (index.damage, index.snapshot);
             }
             Err(error) => info.damage.push(error.to_string()),
         }
@@ -201,7 +209,49 @@ pub fn safety_copies(environment: &Environment, root: &Path) -> Result<Vec<Backu
     Ok(infos.collect())
 }
 
-/// The backup that is meant: `latest`, the newest that is sound; the path of a file; or the name of one in `place`, or of a
+/// What `latest` means in a place: the newest backup that is sound and not of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    /// The backup; `None` when there is none of this kind.
+    pub backup: Option<BackupInfo>,
+    /// The newer ones, which are damaged or of a snapshot, the newest first. Without such a backup, all there are.
+    pub passed_over: Vec<BackupInfo>,
+}
+
+impl Latest {
+    /// The backup itself, of `place`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is none.
+    pub fn found(self, place: &Place) -> Result<BackupInfo> {
+        let count = self.passed_over.len();
+        self.backup.ok_or_else(|| {
+            let place = place.path().display();
+            let reason = match count {
+                0 => format!("there is none in {place}"),
+                _ => format!("none of the {count} in {place} is sound and not of a snapshot"),
+            };
+            Error::invalid("backup", reason)
+        })
+    }
+}
+
+/// The newest backup that is sound and not of a snapshot, and what is passed over to get there. Reads indexes only.
+///
+/// # Errors
+/// As [`list`].
+pub fn latest(environment: &Environment, place: &Place) -> Result<Latest> {
+    let mut passed_over = Vec::new();
+    for info in list(environment, place)?.into_iter().rev() {
+        if info.is_current() {
+            return Ok(Latest { backup: Some(info), passed_over });
+        }
+        passed_over.push(info);
+    }
+    Ok(Latest { backup: None, passed_over })
+}
+
+/// The backup that is meant: `latest`, as [`latest`] finds it; the path of a file; or the name of one in `place`, or of a
 /// safety copy of the store at `root`.
 ///
 /// # Errors
@@ -209,16 +259,7 @@ pub fn safety_copies(environment: &Environment, root: &Path) -> Result<Vec<Backu
 pub fn find(environment: &Environment, place: &Place, root: &Path, which: &str) -> Result<BackupInfo> {
     let disk = &*environment.disk;
     if which == "latest" {
-        let all = list(environment, place)?;
-        let count = all.len();
-        return all.into_iter().rev().find(BackupInfo::is_sound).ok_or_else(|| {
-            let place = place.path().display();
-            let reason = match count {
-                0 => format!("there is none in {place}"),
-                _ => format!("none of the {count} in {place} is sound"),
-            };
-            Error::invalid("backup", reason)
-        });
+        return latest(environment, place)?.found(place);
     }
     let path = Path::new(which);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -37,7 +37,7 @@ use crate::error::{Error, Result};
 
 pub use crate::restore::{RestoreOptions, Restored, restore};
 pub use extract::extract;
-pub use list::{BackupInfo, BackupKind, Place, find, list, safety_copies};
+pub use list::{BackupInfo, BackupKind, Latest, Place, find, latest, list, safety_copies};
 pub use prune::{Keep, PrunePlan, Pruned, plan_prune, prune};
 pub(crate) use survey::check_room;
 pub use verify::{BackupReport, verify};

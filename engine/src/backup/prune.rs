@@ -1,4 +1,5 @@
-//! Letting old backups go: a pure plan, then an act. The newest sound backup is always kept, whatever the rules say.
+//! Letting old backups go: a pure plan, then an act. The newest sound backup that is not of a snapshot is always kept,
+//! whatever the rules say.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -54,7 +55,8 @@ pub struct Pruned {
 /// Decides what to keep of `backups`, which are in the order in which they were made, and of safety copies, at `now_ms`.
 ///
 /// Days, weeks and months are those of UTC. The rules that count (`last`, `daily`, ...) count sound backups only; one of a
-/// damaged store stays for as long as `days` says, or while there is no sound one. Safety copies follow `days` and `last`.
+/// damaged store stays for as long as `days` says, or while there is no sound one. Backups of snapshots are counted apart:
+/// neither kind pushes out the other. Safety copies follow `days` and `last`.
 ///
 /// # Errors
 /// [`Error::Invalid`] without any rule: nothing is ever pruned by default.
@@ -86,12 +88,17 @@ fn day(info: &BackupInfo) -> i64 {
 }
 
 fn kept(all: &[BackupInfo], keep: Keep, must_keep_one: bool, now_ms: i64) -> BTreeSet<usize> {
-    let sound: Vec<(usize, &BackupInfo)> =
-        all.iter().enumerate().filter(|(_, info)| info.is_sound()).rev().collect();
+    let newest_first = all.iter().enumerate().rev().filter(|(_, info)| info.is_sound());
+    let (current, of_snapshots): (Vec<_>, Vec<_>) = newest_first.partition(|(_, info)| info.is_current());
     let mut kept = BTreeSet::new();
     if must_keep_one {
-        // Without a sound one, the newest of all is the best there is.
-        kept.extend(sound.first().map(|(number, _)| *number).or(all.len().checked_sub(1)));
+        match current.first() {
+            Some((number, _)) => kept.extend([*number]),
+            // Without a sound one of the last commits, the newest of all and of the snapshots are the best there is.
+            None => kept.extend(
+                of_snapshots.first().map(|(number, _)| *number).into_iter().chain(all.len().checked_sub(1)),
+            ),
+        }
     }
     if let Some(days) = keep.days {
         let since = now_ms.saturating_sub(i64::from(days) * DAY_MS);
@@ -107,13 +114,15 @@ fn kept(all: &[BackupInfo], keep: Keep, must_keep_one: bool, now_ms: i64) -> BTr
         (keep.monthly, |_, info| stamp(info.created_at_ms).chars().take(6).collect()),
     ];
     for (most, period) in rules {
-        let mut seen = BTreeSet::new();
-        for &(number, info) in &sound {
-            if seen.len() as u64 >= u64::from(most.unwrap_or(0)) {
-                break;
-            }
-            if seen.insert(period(number, info)) {
-                kept.insert(number);
+        for group in [&current, &of_snapshots] {
+            let mut seen = BTreeSet::new();
+            for &(number, info) in group {
+                if seen.len() as u64 >= u64::from(most.unwrap_or(0)) {
+                    break;
+                }
+                if seen.insert(period(number, info)) {
+                    kept.insert(number);
+                }
             }
         }
     }
@@ -159,6 +168,7 @@ mod tests {
             rows: 1,
             collections: Vec::new(),
             damage: if is_sound { Vec::new() } else { vec!["a row".to_owned()] },
+            snapshot: None,
             verified_at_ms: None,
             verification: Vec::new(),
         }
@@ -183,6 +193,16 @@ mod tests {
         assert_eq!(kept_days(&all, Keep { monthly: Some(9), ..Keep::default() }, 40), ["16", "39"]);
         let both = Keep { last: Some(1), monthly: Some(2), ..Keep::default() };
         assert_eq!(kept_days(&all, both, 40), ["16", "39"]);
+    }
+
+    #[test]
+    fn backups_of_snapshots_never_push_out_current_ones() {
+        let of_snapshot = |day| BackupInfo { snapshot: Some("cut".to_owned()), ..backup(day, true) };
+        let all = [backup(0, true), backup(1, true), of_snapshot(2), of_snapshot(3)];
+        assert_eq!(kept_days(&all, Keep { days: Some(0), ..Keep::default() }, 4), ["1"]);
+        assert_eq!(kept_days(&all, Keep { last: Some(1), ..Keep::default() }, 4), ["1", "3"]);
+        let alone = [of_snapshot(2), backup(3, false)];
+        assert_eq!(kept_days(&alone, Keep { days: Some(0), ..Keep::default() }, 4), ["2", "3"]);
     }
 
     #[test]

@@ -72,6 +72,11 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
              --deep-scan`",
         );
     }
+    if let Some(name) = &info.snapshot {
+        context.notices.notice(&format!(
+            "it shows the snapshot {name}: `latest` passes it by; to verify or restore it, name it"
+        ));
+    }
     Ok(exit)
 }
 

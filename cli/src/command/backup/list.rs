@@ -39,14 +39,7 @@ pub(super) fn run(args: &PlaceArgs, context: &Context) -> Result<Exit, CliError>
         };
         let verified = info.verified_at_ms.map_or_else(|| "when made".to_owned(), moment);
         let verified = if info.kind == BackupKind::Safety { String::new() } else { verified };
-        table.row(vec![
-            info.name.clone(),
-            bytes(info.bytes),
-            rows,
-            created,
-            verified,
-            state(info).to_owned(),
-        ]);
+        table.row(vec![info.name.clone(), bytes(info.bytes), rows, created, verified, state(info)]);
     }
     for line in table.lines() {
         context.output.line(line)?;
@@ -54,12 +47,18 @@ pub(super) fn run(args: &PlaceArgs, context: &Context) -> Result<Exit, CliError>
     Ok(Exit::Pass)
 }
 
-fn state(info: &BackupInfo) -> &'static str {
-    match (info.kind, info.damage.is_empty(), info.verification.is_empty()) {
+/// What a backup is good for, in a few words.
+pub(super) fn state(info: &BackupInfo) -> String {
+    let state = match (info.kind, info.damage.is_empty(), info.verification.is_empty()) {
         (BackupKind::Safety, true, _) => "before a restore",
         (BackupKind::Safety, false, _) => "before a restore, damaged",
         (_, true, true) => "good",
         (_, false, _) if !info.collections.is_empty() => "of a damaged store",
         _ => "damaged",
+    };
+    match &info.snapshot {
+        Some(name) if info.is_sound() => format!("of snapshot {name}"),
+        Some(name) => format!("{state}, of snapshot {name}"),
+        None => state.to_owned(),
     }
 }

@@ -71,6 +71,8 @@ pub(super) struct Shown {
     collections: Vec<String>,
     sound: bool,
     damage: Vec<String>,
+    /// The snapshot that it shows instead of the last commits.
+    snapshot: Option<String>,
     verified_at_ms: Option<i64>,
     verification: Vec<String>,
 }
@@ -92,15 +94,57 @@ impl From<&BackupInfo> for Shown {
             collections: info.collections.clone(),
             sound: info.is_sound(),
             damage: info.damage.clone(),
+            snapshot: info.snapshot.clone(),
             verified_at_ms: info.verified_at_ms,
             verification: info.verification.clone(),
         }
     }
 }
 
-/// The backup that FILE names. A path counts from where the user stands.
-fn find(context: &Context, place: &Place, which: &str) -> Result<BackupInfo, CliError> {
-    backup::find(&context.environment, place, &context.settings.store, which).map_err(|error| {
+/// The backup that FILE names.
+struct Found {
+    backup: BackupInfo,
+    /// What `latest` passed over to get there.
+    passed_over: Vec<PassedOver>,
+    /// Whether one of those is damaged: then the newest backup is not what `latest` gives.
+    is_newer_damaged: bool,
+}
+
+/// A backup that is newer than what `latest` gives.
+#[derive(Debug, Serialize)]
+struct PassedOver {
+    name: String,
+    reason: String,
+}
+
+impl From<&BackupInfo> for PassedOver {
+    fn from(info: &BackupInfo) -> PassedOver {
+        let state = list::state(info);
+        let reason = match info.damage.iter().chain(&info.verification).next() {
+            Some(damage) => format!("{state}: {damage}"),
+            None => state,
+        };
+        PassedOver { name: info.name.clone(), reason }
+    }
+}
+
+/// The backup that FILE names. A path counts from where the user stands. Warns of each that `latest` passes over.
+fn find(context: &Context, place: &Place, which: &str) -> Result<Found, CliError> {
+    let (mut passed_over, mut is_newer_damaged) = (Vec::new(), false);
+    let found = match which {
+        "latest" => backup::latest(&context.environment, place).and_then(|latest| {
+            passed_over = latest.passed_over.iter().map(PassedOver::from).collect();
+            // One of a snapshot would be passed over whole as well: it says nothing about the newest of the store.
+            is_newer_damaged =
+                latest.passed_over.iter().any(|info| info.snapshot.is_none() && !info.is_sound());
+            latest.found(place)
+        }),
+        _ => backup::find(&context.environment, place, &context.settings.store, which),
+    };
+    for PassedOver { name, reason } in &passed_over {
+        context.notices.warning(&format!("`latest` passes over {name}, which is {reason}"));
+    }
+    let backup = found.map_err(|error| {
         let exit = CliError::from(error);
         let list = match place {
             Place::Directory(_) => context.siltstone("backup list"),
@@ -109,10 +153,14 @@ fn find(context: &Context, place: &Place, which: &str) -> Result<BackupInfo, Cli
             }
         };
         match exit.exit {
-            Exit::Usage => CliError::failed(exit.message, format!("`{list}` shows what there is")),
+            Exit::Usage => {
+                let code = if is_newer_damaged { Exit::Found } else { Exit::Failed };
+                CliError::new(code, exit.message, format!("`{list}` shows what there is"))
+            }
             _ => exit,
         }
-    })
+    })?;
+    Ok(Found { backup, passed_over, is_newer_damaged })
 }
 
 /// Says what a network mount means for what was just done there.

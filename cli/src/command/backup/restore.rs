@@ -8,7 +8,7 @@ use siltstone::backup::{RestoreOptions, restore};
 
 use super::beside;
 use super::interruptible::{ended, environment};
-use super::{PlaceArgs, Shown, find, note_network};
+use super::{Found, PassedOver, PlaceArgs, Shown, find, note_network};
 use crate::command::ask::confirm;
 use crate::command::context::{Context, quoted};
 use crate::exit::{CliError, Exit};
@@ -43,10 +43,11 @@ struct Restored<'a> {
     damage: &'a [String],
     beside: &'a [PathBuf],
     left: &'a [String],
+    passed_over: &'a [PassedOver],
 }
 
 pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliError> {
-    let found = find(context, &args.place.place(context), &args.file)?;
+    let Found { backup: found, passed_over, .. } = find(context, &args.place.place(context), &args.file)?;
     let store = &context.settings.store;
     if args.to.is_none() && store.exists() {
         let what = match &args.collection {
@@ -76,6 +77,7 @@ pub(super) fn run(args: &RestoreArgs, context: &Context) -> Result<Exit, CliErro
             damage: &restored.damage,
             beside: &beside.put_back,
             left: &beside.left,
+            passed_over: &passed_over,
         })?;
         return Ok(exit);
     }

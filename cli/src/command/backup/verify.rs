@@ -5,7 +5,7 @@ use serde::Serialize;
 use siltstone::backup;
 
 use super::interruptible::{ended, environment};
-use super::{PlaceArgs, Shown, find};
+use super::{Found, PassedOver, PlaceArgs, Shown, find};
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
 use crate::render::units::{bytes, counted};
@@ -27,18 +27,22 @@ struct Verified<'a> {
     bytes: u64,
     rows: u64,
     damage: &'a [String],
+    passed_over: &'a [PassedOver],
 }
 
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
-    let found = find(context, &args.place.place(context), &args.file)?;
+    let Found { backup: found, passed_over, is_newer_damaged } =
+        find(context, &args.place.place(context), &args.file)?;
     let report = backup::verify(&environment(context), &found);
     let report = report.map_err(|error| ended(context, error))?;
     let is_sound = report.damage.is_empty();
-    let exit = if is_sound { Exit::Pass } else { Exit::Found };
+    // A sound backup that is not the newest does not show that the newest can be restored.
+    let exit = if is_sound && !is_newer_damaged { Exit::Pass } else { Exit::Found };
     if context.json {
         let (files, bytes, rows) = (report.files, report.bytes, report.rows);
         let (backup, damage) = (Shown::from(&report.backup), report.damage.as_slice());
-        context.print_json(&Verified { backup, sound: is_sound, files, bytes, rows, damage })?;
+        let passed_over = passed_over.as_slice();
+        context.print_json(&Verified { backup, sound: is_sound, files, bytes, rows, damage, passed_over })?;
         return Ok(exit);
     }
     if is_sound {
@@ -49,6 +53,10 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError
             counted(report.files, "file", "files"),
             bytes(report.bytes)
         ))?;
+        if is_newer_damaged {
+            let create = "`siltstone backup create` makes a new one";
+            context.notices.warning(&format!("this is not the newest backup, which is damaged; {create}"));
+        }
         return Ok(exit);
     }
     context.output.line(format!("{}: {}", found.name, context.style.red("damaged")))?;
