@@ -8,11 +8,7 @@ pub fn key_index(data: &[u8]) {
     decode(data);
     let (mut bytes, seed) = (data.to_vec(), samples::seed());
     mend::structure("key index header", &mut bytes, &seed, 0);
-    for (number, block) in bytes.chunks_exact_mut(4096).enumerate().skip(1) {
-        if let Some((body, crc)) = block.split_last_chunk_mut::<4>() {
-            *crc = seed.crc(number as u64 * 4096, body).to_le_bytes();
-        }
-    }
+    mend::blocks(&mut bytes, &seed);
     decode(&bytes);
 }
 

@@ -22,6 +22,15 @@ pub fn structure(name: &str, bytes: &mut [u8], seed: &Seed, offset: u64) {
     *tail = seed.crc(offset, body).to_le_bytes();
 }
 
+/// Gives the blocks of 4096 bytes after a header of as many their CRCs.
+pub fn blocks(bytes: &mut [u8], seed: &Seed) {
+    for (number, block) in bytes.chunks_exact_mut(4096).enumerate().skip(1) {
+        if let Some((body, crc)) = block.split_last_chunk_mut::<4>() {
+            *crc = seed.crc(number as u64 * 4096, body).to_le_bytes();
+        }
+    }
+}
+
 /// Writes `value` at `at`, if there is room.
 pub fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     if let Some(place) = bytes.get_mut(at..at.saturating_add(value.len())) {
