@@ -8,7 +8,7 @@ use super::bound::up;
 use super::query::{CodeQuery, Tail};
 use super::rows::{Code, encode};
 use super::train::train;
-use crate::distance::head::{BLOCK_ROWS, HeadBlock, HeadKernel, Lanes};
+use crate::distance::head::{BLOCK_ROWS, Bounds, HeadBlock, HeadKernel, Lanes};
 use crate::distance::{Query, check_vector};
 
 struct Random(u64);
@@ -106,7 +106,8 @@ fn bounds(query: &CodeQuery, code: &Code) -> (f32, f64) {
         tail_norm: &tail_norm,
         offset: &offset,
     };
-    let most = query.bounds(&block).most[BLOCK_ROWS - 1];
+    let mut found = std::array::from_fn(|_| Bounds::default());
+    let most = CodeQuery::bounds_of(std::slice::from_ref(query), &block, &mut found)[0].most[BLOCK_ROWS - 1];
     let Code { scale, head_error, tail_norm, fine_error, sign_scale, sign_error, .. } = *code;
     let (bits, fine) = (&code.signs[..], &fine[..]);
     let tail = Tail { bits, fine, scale, head_error, tail_norm, fine_error, sign_scale, sign_error };

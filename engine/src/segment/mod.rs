@@ -110,6 +110,14 @@ impl Segment {
         bytes.and_then(|bytes| bytemuck::try_cast_slice(bytes).ok()).unwrap_or_default()
     }
 
+    /// The bytes of a row's vector, not checked.
+    pub(crate) fn vector_bytes(&self, row: u32) -> Option<&[u8]> {
+        let (number, at) = self.frame_of(row)?;
+        let length = self.place.dims as usize * 4;
+        let from = self.frames.get(number)?.offset as usize + Geometry::ROWS + at as usize * length;
+        self.map.get(from..from + length)
+    }
+
     /// A row's vector and its canonical squared norm, both checked; `None` when they cannot be read.
     pub(crate) fn vector_and_norm(&self, row: u32) -> Option<(&[f32], f64)> {
         let (number, at) = self.frame_of(row)?;

@@ -21,7 +21,7 @@ fn dot(mut sum: int32x4_t, a: int8x16_t, b: int8x16_t) -> int32x4_t {
 }
 
 #[target_feature(enable = "neon,dotprod")]
-pub(super) fn bounds_dotprod(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors) -> Bounds {
+pub(super) fn bounds_dotprod(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors, out: &mut Bounds) {
     let word = |digits: [i8; GROUP]| i32::from_le_bytes(digits.map(|digit| digit as u8));
     // Four rows each.
     let (mut high, mut low) = ([vdupq_n_s32(0); 8], [vdupq_n_s32(0); 8]);
@@ -49,5 +49,5 @@ pub(super) fn bounds_dotprod(block: &HeadBlock<'_>, query: &HeadQuery, factors: 
             *sum = high.wrapping_mul(128).wrapping_add(low);
         }
     }
-    evaluate(&sums, query, block, factors)
+    evaluate(&sums, query, block, factors, out);
 }

@@ -113,6 +113,12 @@ pub(crate) struct Bounds {
     pub(crate) estimate: Lanes<f32>,
 }
 
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { most: [0.0; BLOCK_ROWS], estimate: [0.0; BLOCK_ROWS] }
+    }
+}
+
 /// An instruction set that this processor has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HeadKernel(Kind);
@@ -172,18 +178,24 @@ impl HeadKernel {
 
     /// The bounds of a block. Groups that only one of query and block has are left out.
     #[allow(unsafe_code)]
-    pub(crate) fn bounds(self, block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors) -> Bounds {
+    pub(crate) fn bounds(
+        self,
+        block: &HeadBlock<'_>,
+        query: &HeadQuery,
+        factors: &Factors,
+        out: &mut Bounds,
+    ) {
         match self.0 {
-            Kind::Portable => evaluate(&portable(block.codes, query), query, block, factors),
+            Kind::Portable => evaluate(&portable(block.codes, query), query, block, factors, out),
             // SAFETY: a value of this kind comes from `detect`, which asked the processor.
             #[cfg(target_arch = "x86_64")]
-            Kind::Avx2 => unsafe { x86::bounds_avx2(block, query, factors) },
+            Kind::Avx2 => unsafe { x86::bounds_avx2(block, query, factors, out) },
             // SAFETY: a value of this kind comes from `detect`, which asked the processor.
             #[cfg(target_arch = "x86_64")]
-            Kind::Vnni => unsafe { x86::bounds_vnni(block, query, factors) },
+            Kind::Vnni => unsafe { x86::bounds_vnni(block, query, factors, out) },
             // SAFETY: a value of this kind comes from `detect`, which asked the processor.
             #[cfg(target_arch = "aarch64")]
-            Kind::Dotprod => unsafe { arm::bounds_dotprod(block, query, factors) },
+            Kind::Dotprod => unsafe { arm::bounds_dotprod(block, query, factors, out) },
         }
     }
 }
@@ -213,13 +225,17 @@ fn portable(codes: &[u8], query: &HeadQuery) -> Lanes<i32> {
 }
 
 #[inline(always)]
-fn evaluate(sums: &Lanes<i32>, query: &HeadQuery, block: &HeadBlock<'_>, factors: &Factors) -> Bounds {
-    let mut bounds = Bounds { most: [0.0; BLOCK_ROWS], estimate: [0.0; BLOCK_ROWS] };
+fn evaluate(
+    sums: &Lanes<i32>,
+    query: &HeadQuery,
+    block: &HeadBlock<'_>,
+    factors: &Factors,
+    bounds: &mut Bounds,
+) {
     let rows = sums.iter().zip(block.scale).zip(block.head_error).zip(block.tail_norm).zip(block.offset);
     let out = bounds.most.iter_mut().zip(&mut bounds.estimate);
     for ((most, estimate), ((((&sum, &scale), &head), &tail), &offset)) in out.zip(rows) {
         *estimate = (scale * factors.scale) * query.centred(sum) as f32 + offset * factors.offset;
         *most = *estimate + (head * factors.head + tail * factors.tail);
     }
-    bounds
 }

@@ -1,7 +1,13 @@
 //! Every instruction set gives the bits of the portable code; what this processor lacks is said to be skipped.
 
 use super::super::inputs::Random;
-use super::{BLOCK_ROWS, Factors, HeadBlock, HeadKernel, HeadQuery, Kind, QUERY_MOST, fine};
+use super::{BLOCK_ROWS, Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, Kind, QUERY_MOST, fine};
+
+fn bounds(kernel: HeadKernel, block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors) -> Bounds {
+    let mut bounds = Bounds::default();
+    kernel.bounds(block, query, factors, &mut bounds);
+    bounds
+}
 
 fn lanes(random: &mut Random, scale: f32) -> [f32; BLOCK_ROWS] {
     std::array::from_fn(|_| random.signed() * scale)
@@ -40,14 +46,17 @@ fn every_instruction_set_gives_the_bounds_of_the_portable_one() {
                 let block = HeadBlock { codes: &codes, scale, head_error, tail_norm, offset };
                 let factors = Factors { scale: 0.37, head: 1.3, tail: 0.7, offset: -0.2 };
                 let query = HeadQuery::new(&elements);
-                let expected = portable.bounds(&block, &query, &factors);
-                assert_eq!(kernel.bounds(&block, &query, &factors), expected, "{kind:?}, {head} elements");
+                let expected = bounds(portable, &block, &query, &factors);
+                let found = bounds(kernel, &block, &query, &factors);
+                assert_eq!(found, expected, "{kind:?}, {head} elements");
                 let other = HeadQuery::new(&elements.iter().map(|y| y / 2).collect::<Vec<_>>());
-                let found = kernel.bounds_of_tile(
+                let mut found = [Bounds::default(); 4];
+                kernel.bounds_of_tile(
                     &block,
                     [(&query, &factors), (&other, &factors), (&query, &factors), (&other, &factors)],
+                    &mut found,
                 );
-                let alone = portable.bounds(&block, &other, &factors);
+                let alone = bounds(portable, &block, &other, &factors);
                 assert_eq!(found, [expected, alone, expected, alone], "{kind:?}, {head} elements, a tile");
                 tried += BLOCK_ROWS;
 

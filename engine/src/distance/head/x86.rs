@@ -12,18 +12,21 @@ use std::arch::x86_64::{
 use super::{BLOCK_ROWS, Bounds, Factors, GROUP, HeadBlock, HeadQuery, Lanes, evaluate, groups};
 
 /// Four digits as the bytes of a word.
+#[inline(always)]
 pub(super) fn word(digits: [i8; GROUP]) -> i32 {
-    i32::from_le_bytes(digits.map(|digit| digit as u8))
+    let [a, b, c, d] = digits;
+    i32::from_le_bytes([a as u8, b as u8, c as u8, d as u8])
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-pub(super) fn bounds_vnni(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors) -> Bounds {
+pub(super) fn bounds_vnni(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors, out: &mut Bounds) {
     let (zero, half) = (_mm512_setzero_si512(), _mm512_set1_epi8(15));
     // Sixteen rows each; the digits of lower and upper halves apart, so that sums do not wait for each other.
     let mut high = [[zero; 2]; 2];
     let mut low = [[zero; 2]; 2];
     for (group, &[high0, low0, high1, low1]) in groups(block.codes, &query.digits) {
-        let [high0, low0, high1, low1] = [high0, low0, high1, low1].map(|four| _mm512_set1_epi32(word(four)));
+        let (high0, low0) = (_mm512_set1_epi32(word(high0)), _mm512_set1_epi32(word(low0)));
+        let (high1, low1) = (_mm512_set1_epi32(word(high1)), _mm512_set1_epi32(word(low1)));
         let sums = high.iter_mut().zip(&mut low);
         for (bytes, ([of_high0, of_high1], [of_low0, of_low1])) in group.as_chunks::<64>().0.iter().zip(sums)
         {
@@ -47,11 +50,11 @@ pub(super) fn bounds_vnni(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Fa
         // SAFETY: an unaligned store of 64 bytes into sixteen integers of four.
         unsafe { _mm512_storeu_si512(out.cast(), sum) };
     }
-    evaluate(&sums, query, block, factors)
+    evaluate(&sums, query, block, factors, out);
 }
 
 #[target_feature(enable = "avx2")]
-pub(super) fn bounds_avx2(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors) -> Bounds {
+pub(super) fn bounds_avx2(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Factors, out: &mut Bounds) {
     /// Sums of four byte products each. A pair of them is at most 2 * 15 * 64 in magnitude, which sixteen bits hold.
     #[inline]
     #[target_feature(enable = "avx2")]
@@ -63,7 +66,8 @@ pub(super) fn bounds_avx2(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Fa
     // Eight rows each.
     let (mut high, mut low) = ([zero; 4], [zero; 4]);
     for (group, &[high0, low0, high1, low1]) in groups(block.codes, &query.digits) {
-        let [high0, low0, high1, low1] = [high0, low0, high1, low1].map(|four| _mm256_set1_epi32(word(four)));
+        let (high0, low0) = (_mm256_set1_epi32(word(high0)), _mm256_set1_epi32(word(low0)));
+        let (high1, low1) = (_mm256_set1_epi32(word(high1)), _mm256_set1_epi32(word(low1)));
         for ((bytes, high), low) in group.as_chunks::<32>().0.iter().zip(&mut high).zip(&mut low) {
             let bytes: *const [u8; 32] = bytes;
             // SAFETY: an unaligned load of the 32 bytes that the reference points to.
@@ -81,5 +85,5 @@ pub(super) fn bounds_avx2(block: &HeadBlock<'_>, query: &HeadQuery, factors: &Fa
         // SAFETY: an unaligned store of 32 bytes into eight integers of four.
         unsafe { _mm256_storeu_si256(out.cast::<__m256i>(), sum) };
     }
-    evaluate(&sums, query, block, factors)
+    evaluate(&sums, query, block, factors, out);
 }

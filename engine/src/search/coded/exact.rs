@@ -1,0 +1,207 @@
+//! An exact search, for one query or many in one pass over the codes.
+//!
+//! A threshold for each query comes first, from the rows with the best estimates of a sample of the blocks. Then all heads
+//! are read once, tile by tile of queries. A row whose estimate reaches the threshold is scored at once, so that the
+//! threshold rises on the way; of the others those whose bound reaches it are noted. No bounds of whole collections are
+//! written to memory. When the thresholds are what they will be, tails rule out what they can of what was noted, and what
+//! is left is scored, blocks first and queries second, so that queries share what the cache holds.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{Coded, CodedPart, Seed, TASK_BLOCKS, Tails};
+use crate::codes::CodeQuery;
+use crate::distance::Query;
+use crate::distance::head::{Bounds, reaching};
+use crate::error::Result;
+use crate::search::scan::Counts;
+use crate::search::top::Top;
+
+/// One block in so many is looked at for the first thresholds, or more of them where the sample would be too small.
+const SAMPLED: u64 = 16;
+/// The sample has at least so many times as many rows as are asked for.
+const AMPLE: u64 = 8;
+/// Rows of the sample that are scored beyond as many as are asked for.
+const SEEDS: usize = 32;
+/// A row is scored at once if its estimate and this share of what its bound adds reach the threshold.
+const PROMISE: f32 = 1.0 / 8.0;
+/// The bar is raised whenever as many rows were scored as one in this many of those that are asked for.
+const RAISED: usize = 8;
+
+/// The queries of a search, and what is known of each.
+struct Run<'r, 'v> {
+    range: Range<usize>,
+    queries: &'r [Query],
+    tops: &'r [Top<'v>],
+    /// Rows that were scored for the first threshold, by part and number.
+    scored: Vec<Vec<Seed>>,
+    tails: Vec<Tails>,
+    limit: usize,
+    counts: &'r Counts,
+}
+
+/// Rows of some blocks that reach the thresholds, with their bounds, query by query.
+struct Reached {
+    part: usize,
+    rows: Vec<Vec<(u32, f32)>>,
+}
+
+impl<'v> Coded<'v> {
+    /// Searches the parts that have codes for the queries of a range together.
+    pub(super) fn run_exact(
+        &self,
+        range: Range<usize>,
+        queries: &[Query],
+        tops: &[Top<'v>],
+        limit: usize,
+        counts: &Counts,
+    ) -> Result<()> {
+        let matching: u64 = self.parts.iter().map(|part| part.rows.mask.count()).sum();
+        let stride = (matching / (limit as u64).saturating_mul(AMPLE).max(1)).clamp(1, SAMPLED) as usize;
+        let wanted = limit.saturating_add(limit / 4).saturating_add(SEEDS);
+        let mut scored = self.promising(range.clone(), wanted, stride, counts);
+        scored.par_iter_mut().zip(queries).zip(tops).try_for_each(|((seeds, query), top)| {
+            seeds.sort_unstable_by_key(|seed| (seed.part, seed.row));
+            self.score(seeds, query, top, counts)
+        })?;
+        let tails = queries.iter().map(|_| Tails::default()).collect();
+        let run = Run { range, queries, tops, scored, tails, limit, counts };
+        let reached: Vec<Reached> = self
+            .tasks(1)
+            .par_iter()
+            .map(|&task| self.pass(task, &run))
+            .filter_map(Result::transpose)
+            .collect::<Result<_>>()?;
+        tops.iter().for_each(Top::settle);
+        reached.par_iter().try_for_each(|reached| self.finish(reached, &run))
+    }
+
+    /// The rows of some blocks that reach the thresholds of the queries. Those with the best estimates are scored.
+    fn pass(&self, (number, first): (usize, usize), run: &Run<'_, 'v>) -> Result<Option<Reached>> {
+        let Some((part, coded)) = self.part(number, run.range.clone()) else { return Ok(None) };
+        let mut reached = Reached { part: number, rows: vec![Vec::new(); coded.len()] };
+        let mut bars: Vec<Bar> = coded
+            .iter()
+            .zip(run.tops)
+            .map(|(query, top)| Bar { threshold: query.threshold(top.bar()), fresh: 0 })
+            .collect();
+        let mut out = std::array::from_fn(|_| Bounds::default());
+        let mut touched = 0;
+        for block in first..(first + TASK_BLOCKS).min(part.codes.blocks()) {
+            let (row, mask) = part.block(block);
+            if mask == 0 {
+                continue;
+            }
+            touched += 1;
+            let Some(heads) = part.codes.heads(block) else {
+                let wanted = || (row..row + 32).filter(|row| mask >> (row % 32) & 1 == 1);
+                let all = || wanted().map(|row| (row, f32::INFINITY));
+                reached.rows.iter_mut().for_each(|rows| rows.extend(all()));
+                continue;
+            };
+            let tiles = coded.chunks(CodeQuery::TILE).zip(bars.chunks_mut(CodeQuery::TILE)).enumerate();
+            for ((tile, (coded, bars)), noted) in tiles.zip(reached.rows.chunks_mut(CodeQuery::TILE)) {
+                let found = CodeQuery::bounds_of(coded, &heads, &mut out);
+                for (at, ((found, bar), noted)) in found.iter().zip(bars).zip(noted).enumerate() {
+                    let left = reaching(&found.most, bar.threshold) & mask;
+                    if left == 0 {
+                        continue;
+                    }
+                    let mut rows = Vec::new();
+                    for lane in lanes(left) {
+                        let (Some(most), Some(estimate)) =
+                            (found.most.get(lane as usize), found.estimate.get(lane as usize))
+                        else {
+                            continue;
+                        };
+                        match estimate + (most - estimate) * PROMISE >= bar.threshold {
+                            true => rows.push(row + lane),
+                            false => noted.push((row + lane, *most)),
+                        }
+                    }
+                    if !rows.is_empty() {
+                        run.score_now(
+                            (number, part),
+                            tile * CodeQuery::TILE + at,
+                            &rows,
+                            coded.get(at),
+                            bar,
+                        )?;
+                    }
+                }
+            }
+        }
+        run.counts.add(&run.counts.bytes_read, touched * part.codes.bytes().0);
+        Ok((touched > 0).then_some(reached))
+    }
+
+    /// Holds the bounds of what was noted against the thresholds, sharpens those that reach them, and scores the rows that
+    /// reach them still.
+    fn finish(&self, reached: &Reached, run: &Run<'_, 'v>) -> Result<()> {
+        let Some((part, coded)) = self.part(reached.part, run.range.clone()) else { return Ok(()) };
+        let of_queries = coded.iter().zip(run.queries).zip(run.tops).zip(&run.scored).zip(&run.tails);
+        for (((((coded, query), top), scored), tails), noted) in of_queries.zip(&reached.rows) {
+            let threshold = coded.threshold(top.bar());
+            let reaching = noted.iter().filter(|(row, most)| {
+                (*most >= threshold || most.is_nan()) && !is_among(scored, reached.part, *row)
+            });
+            let rows: Vec<(u32, f32)> = reaching.copied().collect();
+            if rows.is_empty() {
+                continue;
+            }
+            let counts = run.counts;
+            counts.add(&counts.passed_heads, rows.len() as u64);
+            let rows = part.by_tails(rows, coded, threshold, tails, counts);
+            counts.add(&counts.passed_signs, rows.len() as u64);
+            counts.add(&counts.bytes_read, rows.len() as u64 * 4 * query.dims() as u64);
+            counts.add(&counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
+        }
+        Ok(())
+    }
+}
+
+/// What a bound must reach, and how many rows were scored since it was last raised.
+struct Bar {
+    threshold: f32,
+    fresh: usize,
+}
+
+impl<'v> Run<'_, 'v> {
+    /// Scores rows for a query now, and raises its bar.
+    fn score_now(
+        &self,
+        (number, part): (usize, &CodedPart<'v>),
+        at: usize,
+        rows: &[u32],
+        coded: Option<&CodeQuery>,
+        bar: &mut Bar,
+    ) -> Result<()> {
+        let (Some(coded), Some(query), Some(top)) = (coded, self.queries.get(at), self.tops.get(at)) else {
+            return Ok(());
+        };
+        let scored = self.scored.get(at).map(Vec::as_slice).unwrap_or_default();
+        let rows: Vec<u32> = rows.iter().copied().filter(|row| !is_among(scored, number, *row)).collect();
+        self.counts.add(&self.counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
+        bar.fresh += rows.len();
+        if bar.fresh * RAISED >= self.limit {
+            top.settle();
+            *bar = Bar { threshold: coded.threshold(top.bar()), fresh: 0 };
+        }
+        Ok(())
+    }
+}
+
+/// The set bits of a mask of rows.
+fn lanes(mut mask: u32) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let lane = (mask != 0).then(|| mask.trailing_zeros())?;
+        mask &= mask - 1;
+        Some(lane)
+    })
+}
+
+/// Whether a row is among those that were scored.
+fn is_among(scored: &[Seed], part: usize, row: u32) -> bool {
+    scored.binary_search_by_key(&(part, row), |seed| (seed.part, seed.row)).is_ok()
+}
