@@ -38,8 +38,6 @@ const WORTH: u64 = 4;
 const FEW: u64 = 8;
 /// Fewer than one in this many rows of a segment are few enough to ask whether its codes pay.
 const SPARSE: u64 = 8;
-/// What a search with codes reads in all, as a share of the heads that it reads.
-const BESIDE_CODES: (u64, u64) = (3, 2);
 
 /// The parts of the searched views that have codes.
 pub(super) struct Coded<'v> {
@@ -238,8 +236,7 @@ impl CodedPart<'_> {
 fn is_sparse(task: &Task<'_>, codes: &Codes) -> bool {
     let (wanted, segment) = (task.mask.count(), &task.part.segment);
     let rows_bytes = wanted * 4 * u64::from(segment.place.dims);
-    wanted * SPARSE < u64::from(segment.rows)
-        && rows_bytes < task.mask.groups() * codes.bytes().0 * BESIDE_CODES.0 / BESIDE_CODES.1
+    wanted * SPARSE < u64::from(segment.rows) && rows_bytes < task.mask.groups() * codes.bytes().0
 }
 
 /// Keeps the `wanted` seeds with the greatest ranks.

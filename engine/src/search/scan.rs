@@ -17,6 +17,8 @@ use crate::view::{OnDamage, Part, View};
 
 /// Rows of a task of one thread.
 const TASK_ROWS: u32 = 1024;
+/// Rows are far apart when so many others lie between two of them.
+const APART: usize = 4;
 /// Rows that all queries of a batch pass over before the next: they stay in the cache meanwhile.
 const BLOCK_ROWS: usize = 16;
 
@@ -80,7 +82,7 @@ pub(super) fn scan<'v>(
     let coded_rows = counts.rows_scanned.load(Ordering::Relaxed);
     let tasks: Vec<Task<'v>> = whole.iter().flat_map(Task::split).collect();
     tasks.par_iter().try_for_each(|task| -> Result<()> {
-        let (rows, canonical) = task.run(queries, &tops, search)?;
+        let (rows, canonical) = task.run(queries, &tops, search.mode == Mode::BruteForce, &[])?;
         counts.add(&counts.rows_scanned, rows);
         counts.add(&counts.rows_scored, canonical);
         counts.add(&counts.bytes_read, rows * 4 * u64::from(task.part.segment.place.dims));
@@ -138,7 +140,9 @@ impl<'v> Task<'v> {
         let dims = segment.place.dims as usize;
         let mut scored = 0;
         let frame_of = |row: &u32| segment.frame_of(*row).map(|(number, _)| number);
-        let mut next = rows.iter().skip(1);
+        // Rows that lie far apart are asked for one ahead; those side by side come faster without.
+        let span = rows.last().zip(rows.first()).map_or(0, |(last, first)| last - first) as usize;
+        let mut next = rows.iter().skip(1).filter(|_| span > APART * rows.len());
         for rows in rows.chunk_by(|a, b| frame_of(a) == frame_of(b)) {
             let Some(number) = rows.first().and_then(frame_of) else { continue };
             let Some(at) = segment.frames.get(number) else { continue };
@@ -149,7 +153,6 @@ impl<'v> Task<'v> {
             };
             let (vectors, norms) = (segment.vectors(at), frame.squared_norm_section());
             for &row in rows {
-                // Rows lie far apart, so the next one is asked for while this one is looked at.
                 prefetch(next.next().and_then(|next| segment.vector_bytes(*next)).unwrap_or_default());
                 let local = (row - at.first_row) as usize;
                 let vector = vectors.get(local * dims..(local + 1) * dims);
@@ -169,8 +172,27 @@ impl<'v> Task<'v> {
         Ok(scored)
     }
 
-    /// Passes over the rows; returns how many there were and how many were scored canonically.
-    fn run(&self, queries: &[Query], tops: &[Top<'v>], search: &Search) -> Result<(u64, u64)> {
+    /// Passes over those of some rows that are searched, but for `except`, rising; returns how many were scored canonically.
+    pub(super) fn run_range(
+        &self,
+        (from, to): (u32, u32),
+        except: &[u32],
+        query: &Query,
+        top: &Top<'v>,
+    ) -> Result<u64> {
+        let to = to.min(self.to);
+        let (query, top) = (std::slice::from_ref(query), std::slice::from_ref(top));
+        Ok(Self { from, to, ..self.clone() }.run(query, top, false, except)?.1)
+    }
+
+    /// Passes over the rows, but for `except`, rising; returns how many there were and how many were scored canonically.
+    fn run(
+        &self,
+        queries: &[Query],
+        tops: &[Top<'v>],
+        brute_force: bool,
+        except: &[u32],
+    ) -> Result<(u64, u64)> {
         let segment = &*self.part.segment;
         let (mut rows, mut scored) = (0, 0);
         let first = segment.frames.partition_point(|frame| frame.first_row + frame.rows <= self.from);
@@ -179,7 +201,8 @@ impl<'v> Task<'v> {
                 break;
             }
             let (from, to) = (self.from.max(at.first_row), self.to.min(at.first_row + at.rows));
-            let mut wanted = self.mask.iter(from, to).peekable();
+            let is_wanted = |row: &u32| except.binary_search(row).is_err();
+            let mut wanted = self.mask.iter(from, to).filter(is_wanted).peekable();
             if wanted.peek().is_none() {
                 continue;
             }
@@ -204,8 +227,7 @@ impl<'v> Task<'v> {
                 for (query, top) in queries.iter().zip(tops) {
                     for &(row, vector, norm) in &block {
                         // A bound that is not a number cannot rule a row out.
-                        if search.mode != Mode::BruteForce && query.optimistic_rank(vector, norm) < top.bar()
-                        {
+                        if !brute_force && query.optimistic_rank(vector, norm) < top.bar() {
                             continue;
                         }
                         scored += 1;

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use super::{Coded, CodedPart, Seed, TASK_BLOCKS, Tails};
 use crate::codes::CodeQuery;
 use crate::distance::Query;
-use crate::distance::head::{Bounds, reaching};
+use crate::distance::head::{BLOCK_ROWS, Bounds, reaching};
 use crate::error::Result;
 use crate::search::scan::Counts;
 use crate::search::top::Top;
@@ -24,6 +24,10 @@ const SAMPLED: u64 = 16;
 const AMPLE: u64 = 8;
 /// Rows of the sample that are scored beyond as many as are asked for.
 const SEEDS: usize = 32;
+/// So many rows of a task are scored at once: where more promise something, the promise is worth little.
+const MOST_SCORED: usize = 32;
+/// More than one row in so many are passed over with those between them: side by side they cost a third.
+const DENSE: usize = 3;
 /// A row is scored at once if its estimate and this share of what its bound adds reach the threshold.
 const PROMISE: f32 = 1.0 / 8.0;
 /// The bar is raised whenever as many rows were scored as one in this many of those that are asked for.
@@ -41,10 +45,21 @@ struct Run<'r, 'v> {
     counts: &'r Counts,
 }
 
-/// Rows of some blocks that reach the thresholds, with their bounds, query by query.
+/// What is left of some blocks for each query.
 struct Reached {
     part: usize,
-    rows: Vec<Vec<(u32, f32)>>,
+    /// The first row, and the one after the last.
+    range: (u32, u32),
+    left: Vec<Left>,
+}
+
+/// What is left of some blocks for a query.
+#[derive(Clone, Default)]
+struct Left {
+    /// Rows whose bounds reach the threshold, with these bounds.
+    noted: Vec<(u32, f32)>,
+    /// Rows that were scored on the way.
+    scored: Vec<u32>,
 }
 
 impl<'v> Coded<'v> {
@@ -80,7 +95,9 @@ impl<'v> Coded<'v> {
     /// The rows of some blocks that reach the thresholds of the queries. Those with the best estimates are scored.
     fn pass(&self, (number, first): (usize, usize), run: &Run<'_, 'v>) -> Result<Option<Reached>> {
         let Some((part, coded)) = self.part(number, run.range.clone()) else { return Ok(None) };
-        let mut reached = Reached { part: number, rows: vec![Vec::new(); coded.len()] };
+        let blocks = first..(first + TASK_BLOCKS).min(part.codes.blocks());
+        let range = ((blocks.start * BLOCK_ROWS) as u32, (blocks.end * BLOCK_ROWS) as u32);
+        let mut reached = Reached { part: number, range, left: vec![Left::default(); coded.len()] };
         let mut bars: Vec<Bar> = coded
             .iter()
             .zip(run.tops)
@@ -88,7 +105,7 @@ impl<'v> Coded<'v> {
             .collect();
         let mut out = std::array::from_fn(|_| Bounds::default());
         let mut touched = 0;
-        for block in first..(first + TASK_BLOCKS).min(part.codes.blocks()) {
+        for block in blocks {
             let (row, mask) = part.block(block);
             if mask == 0 {
                 continue;
@@ -97,13 +114,15 @@ impl<'v> Coded<'v> {
             let Some(heads) = part.codes.heads(block) else {
                 let wanted = || (row..row + 32).filter(|row| mask >> (row % 32) & 1 == 1);
                 let all = || wanted().map(|row| (row, f32::INFINITY));
-                reached.rows.iter_mut().for_each(|rows| rows.extend(all()));
+                reached.left.iter_mut().for_each(|left| left.noted.extend(all()));
                 continue;
             };
             let tiles = coded.chunks(CodeQuery::TILE).zip(bars.chunks_mut(CodeQuery::TILE)).enumerate();
-            for ((tile, (coded, bars)), noted) in tiles.zip(reached.rows.chunks_mut(CodeQuery::TILE)) {
+            for ((tile, (coded, bars)), lefts) in tiles.zip(reached.left.chunks_mut(CodeQuery::TILE)) {
                 let found = CodeQuery::bounds_of(coded, &heads, &mut out);
-                for (at, ((found, bar), noted)) in found.iter().zip(bars).zip(noted).enumerate() {
+                for (at, ((found, bar), Left { noted, scored })) in
+                    found.iter().zip(bars).zip(lefts).enumerate()
+                {
                     let left = reaching(&found.most, bar.threshold) & mask;
                     if left == 0 {
                         continue;
@@ -115,19 +134,16 @@ impl<'v> Coded<'v> {
                         else {
                             continue;
                         };
-                        match estimate + (most - estimate) * PROMISE >= bar.threshold {
+                        let promise = estimate + (most - estimate) * PROMISE;
+                        match promise >= bar.threshold && scored.len() + rows.len() < MOST_SCORED {
                             true => rows.push(row + lane),
                             false => noted.push((row + lane, *most)),
                         }
                     }
                     if !rows.is_empty() {
-                        run.score_now(
-                            (number, part),
-                            tile * CodeQuery::TILE + at,
-                            &rows,
-                            coded.get(at),
-                            bar,
-                        )?;
+                        let at_all = tile * CodeQuery::TILE + at;
+                        run.score_now((number, part), at_all, &rows, coded.get(at), bar)?;
+                        scored.append(&mut rows);
                     }
                 }
             }
@@ -141,9 +157,9 @@ impl<'v> Coded<'v> {
     fn finish(&self, reached: &Reached, run: &Run<'_, 'v>) -> Result<()> {
         let Some((part, coded)) = self.part(reached.part, run.range.clone()) else { return Ok(()) };
         let of_queries = coded.iter().zip(run.queries).zip(run.tops).zip(&run.scored).zip(&run.tails);
-        for (((((coded, query), top), scored), tails), noted) in of_queries.zip(&reached.rows) {
+        for (((((coded, query), top), scored), tails), left) in of_queries.zip(&reached.left) {
             let threshold = coded.threshold(top.bar());
-            let reaching = noted.iter().filter(|(row, most)| {
+            let reaching = left.noted.iter().filter(|(row, most)| {
                 (*most >= threshold || most.is_nan()) && !is_among(scored, reached.part, *row)
             });
             let rows: Vec<(u32, f32)> = reaching.copied().collect();
@@ -155,7 +171,16 @@ impl<'v> Coded<'v> {
             let rows = part.by_tails(rows, coded, threshold, tails, counts);
             counts.add(&counts.passed_signs, rows.len() as u64);
             counts.add(&counts.bytes_read, rows.len() as u64 * 4 * query.dims() as u64);
-            counts.add(&counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
+            let (from, to) = reached.range;
+            let canonical = if rows.len() * DENSE > (to - from) as usize {
+                let seeds = scored.iter().filter(|seed| seed.part == reached.part).map(|seed| seed.row);
+                let mut except: Vec<u32> = seeds.chain(left.scored.iter().copied()).collect();
+                except.sort_unstable();
+                part.rows.run_range(reached.range, &except, query, top)?
+            } else {
+                part.rows.run_rows(&rows, query, top)?
+            };
+            counts.add(&counts.rows_scored, canonical);
         }
         Ok(())
     }
