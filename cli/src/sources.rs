@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::CliError;
+use crate::ingest::sources::Known;
 
 /// Its name in the store's directory.
 pub(crate) const FILE_NAME: &str = "sources.json";
@@ -73,6 +74,24 @@ pub(crate) fn load_all(store: &Path) -> Result<BTreeMap<String, SourceRoots>, Cl
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(failed("read", &path, &error)),
     }
+}
+
+/// The folders that are known, each with the collection that holds its documents.
+pub(crate) fn known_roots(known: &BTreeMap<String, SourceRoots>) -> Vec<Known> {
+    // What is hidden grows beside a collection that is not, from the same folder.
+    let shown = known.iter().filter(|(collection, _)| !collection.starts_with('.'));
+    let each = |(collection, roots): (&String, &SourceRoots)| {
+        let (collection, framework) = (collection.clone(), roots.framework.clone());
+        let known = |root: SourceRoot| Known {
+            framework: framework.clone(),
+            collection: collection.clone(),
+            root: root.path,
+            include: root.include,
+            exclude: root.exclude,
+        };
+        roots.roots.iter().cloned().map(known).collect::<Vec<_>>()
+    };
+    shown.flat_map(each).collect()
 }
 
 /// Changes what is known, under the lock, durably.

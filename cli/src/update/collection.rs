@@ -115,7 +115,8 @@ impl Run<'_> {
         let mut ended = Ended::of(&scan);
         let exists = store.all_names()?.contains(&self.source.collection);
         if !exists && scan.documents.is_empty() {
-            if scan.state != RootState::Listed {
+            ended.is_let_go = scan.has_vanished() && self.extent.allow_mass_removal;
+            if scan.state != RootState::Listed && !ended.is_let_go {
                 ended.held_back = Some(match &scan.state {
                     RootState::Unreadable { message } => {
                         format!("{} cannot be listed: {message}", scan.root.display())
@@ -196,6 +197,7 @@ impl Run<'_> {
             }
             if self.source.scope == Scope::Tree && ended.left + ended.over_limit == 0 {
                 let finished_ms = Some(store.environment().clock.now_ms());
+                ended.is_let_go = scan.has_vanished() && ended.held_back.is_none();
                 ended.roots = Some((self.source.collection.clone(), SourceRoots { finished_ms, ..roots }));
             }
         }
@@ -353,10 +355,12 @@ impl Run<'_> {
     /// The stored documents that are no longer there, as far as they may be removed.
     fn gone(&self, scan: &Scan, stored: &Stored, ended: &Ended) -> Verdict {
         let emptied: BTreeSet<&str> = ended.emptied.iter().map(String::as_str).collect();
-        let is_gone = |id: &str| scan.is_gone(id) || emptied.contains(id);
+        let has_vanished = scan.has_vanished();
+        let is_gone = |id: &str| has_vanished || scan.is_gone(id) || emptied.contains(id);
         let gone = stored.ids().filter(|id| is_gone(id)).map(str::to_owned).collect();
         let most_share = self.context.settings.update.max_removed_share;
-        guard::judge(scan, gone, stored.len(), most_share, self.extent.allow_mass_removal)
+        let allowed = self.extent.allow_mass_removal;
+        guard::judge(scan, gone, stored.len(), most_share, allowed, |command| self.context.siltstone(command))
     }
 
     fn roots(&self, scan: &Scan, started_ms: i64) -> SourceRoots {

@@ -26,6 +26,7 @@ mod seen;
 mod staging;
 mod stored;
 mod texts;
+mod vanished;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -78,10 +79,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
             (_, true) => Split::Never,
             _ => Split::Auto,
         },
-        known_roots: known
-            .values()
-            .flat_map(|roots| roots.roots.iter().map(|root| root.path.clone()))
-            .collect(),
+        known: sources::known_roots(&known),
         ..settings.source_rules()
     };
     let planned = plan_sources(&args.paths, &rules)?;
@@ -136,6 +134,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     {
         // What was done is reported whatever becomes of this note of it.
         report.unrecorded = finish(store, &mut report).err();
+        vanished::let_go(store, &report, context);
         progress.stage("giving space back");
         if context.settings.compact.after_update && !report.interrupted {
             give_space_back(store, &report, context);
@@ -257,14 +256,18 @@ fn encode(store: &Store, context: &Context) {
 /// Remembers when each collection was brought up to date: one edit for all of them.
 fn finish(store: &Store, report: &mut Report) -> Result<(), CliError> {
     let finished = report.finished();
-    if finished.is_empty() {
+    if finished.is_empty() && report.let_go().next().is_none() {
         return Ok(());
     }
+    let gone = report.let_go();
     sources::edit(store.path(), |known| {
         for (name, roots) in finished {
             let entry = known.entry(name).or_default();
             let started_ms = entry.started_ms.or(roots.started_ms);
             *entry = sources::SourceRoots { started_ms, ..roots };
+        }
+        for name in gone {
+            known.remove(&name);
         }
     })
 }

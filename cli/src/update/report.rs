@@ -59,6 +59,8 @@ pub(super) struct Ended {
     pub(super) seconds: f64,
     /// The safety copy of the embedding whose place a new one took.
     pub(super) kept_as: Option<PathBuf>,
+    /// Its folder is gone for good: nothing of it is to be remembered.
+    pub(super) is_let_go: bool,
     /// What to remember of a run that came to its end.
     pub(super) roots: Option<(String, SourceRoots)>,
 }
@@ -189,6 +191,12 @@ impl Report {
     /// What to remember of the collections that were brought up to date.
     pub(super) fn finished(&mut self) -> Vec<(String, SourceRoots)> {
         self.lines.iter_mut().filter_map(|line| line.ended.as_mut().ok()?.roots.take()).collect()
+    }
+
+    /// The collections whose folders are gone for good.
+    pub(super) fn let_go(&self) -> impl Iterator<Item = String> + use<> {
+        let is_one = |line: &&Line| line.ended.as_ref().is_ok_and(|ended| ended.is_let_go);
+        self.lines.iter().filter(is_one).map(|line| line.collection.clone()).collect::<Vec<_>>().into_iter()
     }
 
     /// The collections whose update did not fail.

@@ -35,4 +35,5 @@ mod snapshots;
 mod surroundings;
 mod together;
 mod updates;
+mod vanished;
 mod watched;

@@ -18,6 +18,7 @@ use super::{identity, stored, vectors};
 use crate::command::context::Context;
 use crate::command::status::files;
 use crate::exit::{CliError, Exit};
+use crate::ingest::scan::has_vanished;
 use crate::render::units::percent;
 use crate::sources::{self, SourceRoots};
 
@@ -76,6 +77,12 @@ pub(super) struct Checked {
 impl Checked {
     pub(super) fn status(&self) -> Status {
         Part::ALL.iter().map(|part| self.findings.status(*part)).fold(Status::Pass, Status::max)
+    }
+
+    /// Folders that are gone by themselves.
+    pub(super) fn vanished(&self) -> Vec<PathBuf> {
+        let roots = self.surveyed.iter().filter_map(|one| one.roots.as_ref()).flat_map(|roots| &roots.roots);
+        roots.map(|root| root.path.clone()).filter(|path| has_vanished(path)).collect()
     }
 
     /// Folders of the collections that an update would change.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::findings::Findings;
 use super::kind::{
-    INCOMPLETE, Kind, MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, STALE,
+    FOLDER_GONE, INCOMPLETE, Kind, MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, STALE,
     STALE_UNFINISHED, TEXT_DIFFERS, UNFINISHED,
 };
 use super::privacy::Names;
@@ -156,6 +156,11 @@ impl Comparison<'_> {
                     let name = self.names.collection(self.collection);
                     findings.skip(part, format!("{name}: {reason}"));
                 }
+            }
+            if found.has_vanished() {
+                let place =
+                    format!("{}: {}", self.names.collection(self.collection), self.names.path(&found.root));
+                findings.add(&FOLDER_GONE, Some(self.collection), 1, [place]);
             }
             scans.push(found);
         }

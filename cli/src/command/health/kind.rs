@@ -67,6 +67,8 @@ pub(super) enum Remedy {
     Fix,
     /// `siltstone update` of the folders that the collections were made from.
     Update,
+    /// The folder is to be brought back, or `siltstone update` told that it is gone.
+    Folder,
     /// `siltstone health --deep-scan`, again.
     DeepScan,
     /// An edit, or a decision, of the operator's.
@@ -127,6 +129,8 @@ kinds! {
         "--max-time ended the deep scan; the next one goes on from there"
     ORPHANED "orphaned" Orphaned Fail Remedy::Update;
         "passages of documents that are gone, or hold nothing any more"
+    FOLDER_GONE "folder-gone" Orphaned Fail Remedy::Folder;
+        "the folder of a collection's documents is not there, though the one above it is"
     ORPHANED_UNFINISHED "orphaned-unfinished" Orphaned Info Remedy::Update;
         "the same, while an update of the collection is interrupted or under way"
     MISSING "missing" Missing Fail Remedy::Update;
@@ -154,6 +158,7 @@ impl Remedy {
             Remedy::None => "nothing needs to be done",
             Remedy::Fix => "siltstone health --fix",
             Remedy::Update => "siltstone update, or health --fix",
+            Remedy::Folder => "bring the folder back, or siltstone update PATH --allow-mass-removal",
             Remedy::DeepScan => "siltstone health --deep-scan --max-time TIME",
             Remedy::Operator(what) => what,
         }
