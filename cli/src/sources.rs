@@ -39,6 +39,28 @@ pub(crate) struct SourceRoots {
     pub(crate) started_ms: Option<i64>,
     /// When the last update that came to its end did. Before `started_ms`: one was interrupted, or is under way.
     pub(crate) finished_ms: Option<i64>,
+    /// How much of the folders the collection held when an update last counted.
+    pub(crate) coverage: Option<Coverage>,
+}
+
+/// How many of the documents of a collection's folders are embedded, as it was counted at a moment: to count anew means to
+/// read all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Coverage {
+    /// Documents that can be embedded.
+    pub(crate) documents: u64,
+    /// Of these, in the store, in whichever version.
+    pub(crate) embedded: u64,
+    /// In milliseconds since 1970-01-01 UTC.
+    pub(crate) counted_ms: i64,
+}
+
+impl Coverage {
+    /// 0 to 1; nothing where there are no documents.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        (self.documents > 0).then(|| self.embedded as f64 / self.documents as f64)
+    }
 }
 
 /// One folder of documents.

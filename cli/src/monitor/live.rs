@@ -45,6 +45,8 @@ pub(crate) struct Now {
     pub(crate) files: u64,
     /// Of all collections of the run so far.
     pub(crate) files_done_in_all: u64,
+    /// Of these, committed or failed: the others are as they were.
+    pub(crate) files_processed: u64,
     pub(crate) chunks_embedded: u64,
     pub(crate) chunks_reused: u64,
     pub(crate) requests_answered: u64,
@@ -56,9 +58,10 @@ pub(crate) struct Now {
 }
 
 impl Now {
+    /// Files processed in a minute.
     pub(crate) fn files_per_minute(&self) -> f64 {
         let minutes = self.written_ms.saturating_sub(self.started_ms).max(1) as f64 / 60_000.0;
-        self.files_done_in_all as f64 / minutes
+        self.files_processed as f64 / minutes
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod ages;
 mod check;
+mod coverage;
 mod figures;
 mod live;
 mod machine;
@@ -19,6 +20,7 @@ mod storage;
 
 pub(crate) use ages::Ages;
 pub(crate) use check::{State, UNKNOWN, Verdict, check};
+pub(crate) use coverage::Covered;
 pub(crate) use figures::{Counts, Figures};
 pub(crate) use live::{Live, Now, Seen, seen};
 pub(crate) use machine::{existing, free_bytes, machine_memory_bytes, peak_memory_bytes};

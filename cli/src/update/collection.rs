@@ -11,7 +11,7 @@ use crate::exit::CliError;
 use crate::ingest::embed::Embedder;
 use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
-use crate::sources::{self, SourceRoot, SourceRoots};
+use crate::sources::{self, Coverage, SourceRoot, SourceRoots};
 
 use super::estimate::estimate;
 use super::guard::{self, Verdict};
@@ -174,7 +174,7 @@ impl Run<'_> {
             false => None,
         };
         let others = is_paid.then_some((store, self.identity, &*self.context.notices));
-        let roots = self.roots(&scan, started_ms);
+        let roots = self.roots(&scan, &stored, started_ms);
         let mut recorded = false;
         self.look_at_all(&scan, &stored, self.seen(store, true), &mut ended, |jobs, ended| {
             if !recorded && self.extent.is_whole() {
@@ -191,6 +191,7 @@ impl Run<'_> {
             remove(&verdict.remove, &stored, &mut writer)?;
             ended.removed = verdict.remove;
         }
+        ended.coverage = self.coverage(&scan, &ended, store.environment().clock.now_ms());
         if ended.stopped.is_none() && !ended.interrupted && self.extent.is_whole() {
             if ended.failed.is_empty() && ended.left + ended.over_limit == 0 {
                 staging.map_or(Ok(()), Staging::drop_all)?;
@@ -198,7 +199,9 @@ impl Run<'_> {
             if self.source.scope == Scope::Tree && ended.left + ended.over_limit == 0 {
                 let finished_ms = Some(store.environment().clock.now_ms());
                 ended.is_let_go = scan.has_vanished() && ended.held_back.is_none();
-                ended.roots = Some((self.source.collection.clone(), SourceRoots { finished_ms, ..roots }));
+                let coverage = ended.coverage.or(roots.coverage);
+                let roots = SourceRoots { finished_ms, coverage, ..roots };
+                ended.roots = Some((self.source.collection.clone(), roots));
             }
         }
         ended.seconds = started.elapsed().as_secs_f64();
@@ -222,6 +225,9 @@ impl Run<'_> {
     ) -> Result<(), CliError> {
         let result = self.look_at(scan, stored, &mut seen, ended, work);
         let looked = result.as_ref().copied().unwrap_or(0);
+        let unlooked = scan.documents.get(looked..).unwrap_or_default();
+        ended.documents += unlooked.len() as u64;
+        ended.missing += unlooked.iter().filter(|document| !stored.contains(&document.id)).count() as u64;
         seen.finish(match scan.state {
             RootState::Listed => scan.documents.get(looked).map(|document| document.id.as_str()),
             // A folder that is not there for once is no reason to forget its files.
@@ -271,6 +277,13 @@ impl Run<'_> {
                 if let Some(now) = now {
                     seen.note(&document.id, &now);
                 }
+                let is_stored = stored.contains(&document.id);
+                let is_document = match &looked {
+                    Looked::Unusable(reason) => is_stored && reason.may_still_exist(),
+                    _ => true,
+                };
+                ended.documents += u64::from(is_document);
+                ended.missing += u64::from(is_document && !is_stored);
                 match looked {
                     Looked::Same(_) | Looked::Unchanged(_) => ended.unchanged += 1,
                     Looked::Unusable(reason) => ended.unusable(document, reason),
@@ -281,7 +294,7 @@ impl Run<'_> {
                         if job.replaced > 0 {
                             ended.replaced.push((job.document.id.clone(), job.replaced));
                         }
-                        match stored.contains(&job.document.id) {
+                        match is_stored {
                             true => ended.changed += 1,
                             false => ended.new += 1,
                         }
@@ -319,6 +332,7 @@ impl Run<'_> {
             if job.is_complete() {
                 put(job, stored, writer)?;
                 ended.published += 1;
+                ended.missing -= u64::from(!stored.contains(&job.document.id));
             } else if let Some(reason) = &job.refused {
                 ended.failed.push((job.document.id.clone(), reason.clone()));
             }
@@ -363,7 +377,14 @@ impl Run<'_> {
         guard::judge(scan, gone, stored.len(), most_share, allowed, |command| self.context.siltstone(command))
     }
 
-    fn roots(&self, scan: &Scan, started_ms: i64) -> SourceRoots {
+    /// How much of the folder is in the store; not known of a folder that was not listed, or of which only some files count.
+    fn coverage(&self, scan: &Scan, ended: &Ended, counted_ms: i64) -> Option<Coverage> {
+        let is_known = self.source.scope == Scope::Tree && scan.state == RootState::Listed;
+        let (documents, embedded) = (ended.documents, ended.documents.saturating_sub(ended.missing));
+        is_known.then_some(Coverage { documents, embedded, counted_ms })
+    }
+
+    fn roots(&self, scan: &Scan, stored: &Stored, started_ms: i64) -> SourceRoots {
         let options = self.scan_options.clone();
         let (include, exclude) = self.source.globs.patterns().clone();
         SourceRoots {
@@ -373,6 +394,12 @@ impl Run<'_> {
             never_enter: options.never_enter,
             started_ms: Some(started_ms),
             finished_ms: None,
+            // As far as names tell, until files are read.
+            coverage: Some(Coverage {
+                documents: scan.documents.len() as u64,
+                embedded: scan.documents.iter().filter(|one| stored.contains(&one.id)).count() as u64,
+                counted_ms: started_ms,
+            }),
         }
     }
 

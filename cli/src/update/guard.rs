@@ -92,13 +92,13 @@ mod tests {
     #[test]
     fn a_folder_that_vanished_by_itself_goes_when_that_is_allowed() {
         let above = tempfile::tempdir().unwrap();
-        std::fs::create_dir(above.path().join("beside")).unwrap();
+        std::fs::create_dir_all(above.path().join("beside/inside")).unwrap();
         let vanished = Scan { root: above.path().join("gone"), ..scan(RootState::Missing, true) };
         let judge = |allowed| judge(&vanished, gone(3), 3, 0.2, allowed, str::to_owned);
         let held = judge(false);
         assert!(held.remove.is_empty() && held.held_back.unwrap().contains("gone --allow-mass-removal"));
         assert_eq!(judge(true).remove.len(), 3);
-        std::fs::remove_dir(above.path().join("beside")).unwrap();
+        std::fs::remove_dir(above.path().join("beside/inside")).unwrap();
         assert!(judge(true).remove.is_empty());
     }
 }

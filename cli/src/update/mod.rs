@@ -57,9 +57,22 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
     if let Err(error) = &result
         && !args.dry_run
     {
-        journal::refused(context, error);
+        journal::refused(context, error, counts(args, context, error));
     }
     result
+}
+
+/// Whether a run that could not begin is one that failed. A mistyped command line is none, and neither is one that met
+/// somebody else or was called off; settings with which no run can begin are for those who look after the store.
+fn counts(args: &UpdateArgs, context: &Context, error: &CliError) -> bool {
+    match error.exit {
+        Exit::Locked | Exit::Interrupted => false,
+        Exit::Usage => {
+            let flags = [&args.embedder, &args.base_url, &args.model];
+            flags.iter().all(|flag| flag.is_none()) && context.settings.embedder.embedder().is_err()
+        }
+        _ => true,
+    }
 }
 
 fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
@@ -253,10 +266,10 @@ fn encode(store: &Store, context: &Context) {
     }
 }
 
-/// Remembers when each collection was brought up to date: one edit for all of them.
+/// Remembers when each collection was brought up to date, and how far it is: one edit for all of them.
 fn finish(store: &Store, report: &mut Report) -> Result<(), CliError> {
-    let finished = report.finished();
-    if finished.is_empty() && report.let_go().next().is_none() {
+    let (finished, coverages) = (report.finished(), report.coverages());
+    if finished.is_empty() && coverages.is_empty() && report.let_go().next().is_none() {
         return Ok(());
     }
     let gone = report.let_go();
@@ -265,6 +278,9 @@ fn finish(store: &Store, report: &mut Report) -> Result<(), CliError> {
             let entry = known.entry(name).or_default();
             let started_ms = entry.started_ms.or(roots.started_ms);
             *entry = sources::SourceRoots { started_ms, ..roots };
+        }
+        for (name, coverage) in coverages {
+            known.entry(name).and_modify(|roots| roots.coverage = Some(coverage));
         }
         for name in gone {
             known.remove(&name);

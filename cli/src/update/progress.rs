@@ -33,6 +33,7 @@ struct State {
     /// What was said of this collection so far.
     embedded: u64,
     reused: u64,
+    processed: u64,
     started: Instant,
     said: Instant,
 }
@@ -56,6 +57,7 @@ impl Progress {
             total: 0,
             embedded: 0,
             reused: 0,
+            processed: 0,
             started: now,
             said: now,
         };
@@ -88,6 +90,7 @@ impl Progress {
             total: files,
             embedded: 0,
             reused: 0,
+            processed: 0,
             started: now,
             said: now,
         };
@@ -109,15 +112,18 @@ impl Progress {
     pub(super) fn advance(&self, files: u64, ended: &Ended) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += files;
+        let processed = ended.published + ended.failed.len() as u64;
         if let Some(live) = &self.live {
             live.update(|now| {
                 now.files_done += files;
                 now.files_done_in_all += files;
+                now.files_processed += processed.saturating_sub(state.processed);
                 now.chunks_embedded += ended.spent.embedded.saturating_sub(state.embedded);
                 now.chunks_reused += ended.spent.reused.saturating_sub(state.reused);
             });
             (state.embedded, state.reused) = (ended.spent.embedded, ended.spent.reused);
         }
+        state.processed = processed;
         let mut message =
             format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
         if let Some(money) = self.budget.as_deref().and_then(money) {
@@ -130,11 +136,11 @@ impl Progress {
             state.said = Instant::now();
             let minutes = state.started.elapsed().as_secs_f64() / 60.0;
             self.notices.notice(&format!(
-                "{}: {} of {} files, {message}, {:.0} files/min",
+                "{}: {} of {} files, {message}, {:.0} files/min processed",
                 state.collection,
                 count(state.done),
                 count(state.total),
-                state.done as f64 / minutes.max(1e-9)
+                processed as f64 / minutes.max(1e-9)
             ));
         }
     }

@@ -15,7 +15,7 @@ use crate::ingest::price::cost_usd;
 use crate::ingest::scan::{Reason, Scan, Skipped};
 use crate::ingest::sources::Source;
 use crate::render::units::{count, counted};
-use crate::sources::SourceRoots;
+use crate::sources::{Coverage, SourceRoots};
 
 use super::vectors::Spent;
 
@@ -61,6 +61,11 @@ pub(super) struct Ended {
     pub(super) kept_as: Option<PathBuf>,
     /// Its folder is gone for good: nothing of it is to be remembered.
     pub(super) is_let_go: bool,
+    /// Documents that can be embedded, as far as they were looked at; of these, not in the store.
+    pub(super) documents: u64,
+    pub(super) missing: u64,
+    /// What follows from that, where all of the folder is known.
+    pub(super) coverage: Option<Coverage>,
     /// What to remember of a run that came to its end.
     pub(super) roots: Option<(String, SourceRoots)>,
 }
@@ -191,6 +196,12 @@ impl Report {
     /// What to remember of the collections that were brought up to date.
     pub(super) fn finished(&mut self) -> Vec<(String, SourceRoots)> {
         self.lines.iter_mut().filter_map(|line| line.ended.as_mut().ok()?.roots.take()).collect()
+    }
+
+    /// How much the collections hold of their documents.
+    pub(super) fn coverages(&self) -> Vec<(String, Coverage)> {
+        let of = |line: &Line| Some((line.collection.clone(), line.ended.as_ref().ok()?.coverage?));
+        self.lines.iter().filter_map(of).collect()
     }
 
     /// The collections whose folders are gone for good.

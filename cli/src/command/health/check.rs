@@ -12,7 +12,7 @@ use super::folders::{Compared, Comparison};
 use super::integrity::{self, Read};
 use super::kind::{Part, SCAN_UNFINISHED, Status};
 use super::privacy::Names;
-use super::probe::{Probe, probe};
+use super::probe::{Probe, Probed, probe};
 use super::scrub::{Progress, Scrub};
 use super::{identity, stored, vectors};
 use crate::command::context::Context;
@@ -70,8 +70,8 @@ pub(super) struct Checked {
     pub(super) surveyed: Vec<Surveyed>,
     /// Collections that the sittings of a deep scan have done, and how many there are.
     pub(super) scanned: Option<(u64, u64)>,
-    /// Texts that were embedded again and compared.
-    pub(super) probed: Option<u64>,
+    /// What came of `--probe`.
+    pub(super) probed: Option<Probed>,
 }
 
 impl Checked {

@@ -37,6 +37,8 @@ pub(super) struct Line {
     pub(super) count: u64,
     pub(super) examples: Vec<String>,
     pub(super) fix: Option<String>,
+    #[serde(skip)]
+    pub(super) is_damage: bool,
 }
 
 /// Writes commands that help.
@@ -128,6 +130,7 @@ impl Component {
             count: found.count,
             examples: found.examples.clone(),
             fix: remedies.of(found.kind),
+            is_damage: found.kind.is_damage(),
         });
         let examples = gravest.iter().flat_map(|found| found.examples.iter().cloned());
         Component {

@@ -86,6 +86,13 @@ pub(super) struct Kind {
     pub(super) remedy: Remedy,
 }
 
+impl Kind {
+    /// Whether what is stored is not what it should be by itself, whatever the documents and the settings say.
+    pub(super) fn is_damage(&self) -> bool {
+        self.part == Part::Integrity && self.status == Status::Fail && self.remedy == Remedy::Fix
+    }
+}
+
 /// Writes the kinds as constants and as one list of all of them.
 macro_rules! kinds {
     ($($name:ident $code:literal $part:ident $status:ident $remedy:expr; $meaning:literal)*) => {

@@ -108,9 +108,16 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         fixed = Some(done);
     }
     let exit = fixed.as_ref().map_or(Exit::Pass, |fixed| fixed.exit);
+    let troubles = checked.probed.iter().flat_map(|probed| &probed.troubles);
+    let unprobed = Context::worst(troubles.clone().map(|error| error.exit));
+    if let Some(error) = troubles.clone().next() {
+        let text = names.sentence(&format!("{}; {}", error.message, error.next_step));
+        context.notices.warning(&format!("--probe did not do what was asked: {text}"));
+    }
     let mut report = Report::new(context, &names, &asked, checked);
     // A limit of cost, a lock or an interruption says more than that something is left to be done.
     let exit = if matches!(exit, Exit::Pass | Exit::Found) { report.status.exit() } else { exit };
+    let exit = if exit == Exit::Pass { unprobed } else { exit };
     report.fixed(fixed, exit);
     report.history = history::load(context);
     if asked.collections.is_empty() && asked.snapshot.is_none() {

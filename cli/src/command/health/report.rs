@@ -76,7 +76,7 @@ impl Report {
                 collections,
                 is_complete: collections_done == collections,
             }),
-            probed,
+            probed: probed.map(|probed| probed.compared),
             fix: None,
             history: Vec::new(),
         }

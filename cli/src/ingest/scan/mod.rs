@@ -116,15 +116,16 @@ pub(crate) struct ScanOptions {
     pub(crate) never_enter: Vec<PathBuf>,
 }
 
-/// Whether a folder is not there while the one above it is, with other folders in it: somebody removed or renamed it. When
-/// nothing is beside it either, a disk that is not mounted looks the same, and so does another machine.
+/// Whether a folder is not there while the one above it is, with other folders in it that hold something: somebody removed
+/// or renamed it. When nothing is beside it either, a disk that is not mounted looks the same, and so does another machine.
 pub(crate) fn has_vanished(root: &Path) -> bool {
     let beside = root.parent().and_then(|above| std::fs::read_dir(above).ok());
-    let is_folder = |entry: std::fs::DirEntry| {
+    let holds_something = |entry: std::fs::DirEntry| {
         let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-        !is_hidden && entry.file_name() != "lost+found" && entry.path().is_dir()
+        let holds = std::fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_some());
+        !is_hidden && holds && entry.file_name() != "lost+found"
     };
-    matches!(root.try_exists(), Ok(false)) && beside.is_some_and(|all| all.flatten().any(is_folder))
+    matches!(root.try_exists(), Ok(false)) && beside.is_some_and(|all| all.flatten().any(holds_something))
 }
 
 /// The path without links and dots when it exists, else the absolute path as it stands.

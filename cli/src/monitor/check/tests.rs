@@ -193,13 +193,17 @@ fn damage_and_failed_runs_are_critical_and_the_line_is_a_plugins() {
         (0, State::Ok),
         (130, State::Ok),
         (3, State::Warning),
-        (11, State::Warning),
+        (11, State::Ok),
         (12, State::Warning),
         (1, State::Critical),
     ] {
         let verdict = check(&with_run(|run| run.exit = exit), &thresholds);
         assert_eq!(verdict.state, state, "{}", verdict.line);
     }
+    let damaged = check(&with_run(|run| (run.exit, run.damaged) = (3, 1)), &thresholds);
+    let found = LastHealth { has_failed: true, damage: 2, ..LastHealth::default() };
+    let found = check(&with(|figures| figures.health = Some(found.clone())), &thresholds);
+    assert_eq!((damaged.state, found.state), (State::Critical, State::Critical));
 }
 
 #[test]
