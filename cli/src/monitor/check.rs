@@ -7,7 +7,7 @@ mod probes;
 
 use serde::Serialize;
 
-use super::Figures;
+use super::{Figures, Now};
 use crate::config::MonitorSettings;
 use crate::exit::Exit;
 use crate::render::units::counted;
@@ -119,7 +119,8 @@ fn events(figures: &Figures) -> Vec<Problem> {
         _ => {}
     }
     for dead in figures.seen.iter().filter(|one| !one.is_running) {
-        let text = format!("the update of process {} ended without a word", dead.now.process);
+        let Now { command, process, .. } = &dead.now;
+        let text = format!("the {command} of process {process} ended without a word");
         note(State::Warning, "died", text);
     }
     match &figures.health {

@@ -143,7 +143,12 @@ fn of_the_last_run(figures: &Figures) -> Vec<Metric> {
 }
 
 fn of_running_updates(figures: &Figures) -> Vec<Metric> {
-    let of = |is_running: bool| figures.seen.iter().filter(move |one| one.is_running == is_running);
+    let of = |is_running: bool| {
+        figures.seen.iter().filter(move |one| one.is_running == is_running && one.now.is_update())
+    };
+    let others = figures.seen.iter().filter(|one| one.is_running && !one.now.is_update());
+    let others = others.map(|one| (Some(("command", one.now.command.clone())), 1.0));
+    let others: std::collections::BTreeMap<_, _> = others.map(|sample| (sample.0.clone(), sample)).collect();
     let each = |value: fn(&Now, i64) -> f64| {
         let sample = |one: &super::Seen| {
             (Some(("process", one.now.process.to_string())), value(&one.now, figures.now_ms))
@@ -152,6 +157,11 @@ fn of_running_updates(figures: &Figures) -> Vec<Metric> {
     };
     vec![
         one("updates_running", "Updates that are under way.", of(true).count() as f64),
+        (
+            "job_running",
+            "Fixes, deep scans and compactions that are under way.",
+            others.into_values().collect(),
+        ),
         one("updates_died", "Updates that ended without a word.", of(false).count() as f64),
         ("running_seconds", "Time since it began.", each(|now, at| seconds(now.started_ms, at))),
         (
@@ -192,11 +202,12 @@ mod tests {
 
     #[test]
     fn every_metric_has_its_help_its_type_and_numbers() {
-        let now = Now { process: 5, ..Now::default() };
+        let now = Now { process: 5, command: "update".into(), ..Now::default() };
+        let scan = Now { process: 6, command: "health --deep-scan".into(), ..Now::default() };
         let figures = Figures {
             now_ms: 5_000,
             last_run: Some(RunRecord::default()),
-            seen: vec![Seen { is_running: true, now }],
+            seen: [now, scan].map(|now| Seen { is_running: true, now }).into(),
             ages: Ages { update_ms: Some(4_000), ..Ages::default() },
             coverage: vec![(
                 "a\"b".to_owned(),
@@ -225,6 +236,8 @@ mod tests {
         assert!(text.contains("siltstone_coverage_ratio{collection=\"a\\\"b\"} 0.75\n"));
         assert!(text.contains("siltstone_coverage_timestamp_seconds{collection=\"a\\\"b\"} 2\n"));
         assert!(text.contains("siltstone_running_seconds{process=\"5\"} 5\n"));
+        assert!(text.contains("siltstone_updates_running 1\n"));
+        assert!(text.contains("siltstone_job_running{command=\"health --deep-scan\"} 1\n"));
         assert!(text.contains("siltstone_storage_bytes{part=\"live\"} 0\n"));
         assert!(!text.contains("\nsiltstone_last_backup"));
     }

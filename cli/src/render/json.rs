@@ -115,7 +115,7 @@ shape! {
     "                      \"kept\": [path], \"lost\": [{\"collection\", \"key\": string|null, \"reason\": string}],"
     "                      \"dropped_snapshots\": [string]}|null}, else null; the rest is what is left after it,"
     "  \"history\": [{\"checked_at_ms\", \"status\", \"deep\", \"deep_complete\": bool, \"rows\", \"bytes\", \"coverage_percent\","
-    "               \"failures\": [n a component]}]      the last 90 runs over the whole store"
+    "               \"failures\": [n a component], \"damage\": n of these}]      the last 90 runs over the whole store"
     "}"
 }
 
@@ -150,7 +150,7 @@ shape! {
     "    \"seen\": [{\"is_running\": bool, false: it ended without a word; \"process\": n, \"host\": string|null,"
     "      \"command\", \"stage\", \"collection\": string, \"started_ms\", \"written_ms\", \"moved_ms\": n,"
     "      \"frameworks\", \"frameworks_begun\", \"files_done\", \"files\" of the collection, \"files_done_in_all\": n,"
-    "      \"files_processed\": n of these that were not as they were,"
+    "      \"files_processed\": n of these that were not as they were, \"unit\": string of what files_done counts,"
     "      \"chunks_embedded\", \"chunks_reused\", \"requests_answered\": n, \"cost_usd\": number,"
     "      \"limit_usd\": number|null, \"peak_memory_bytes\", \"machine_peak_bytes\": n|null}],"
     "    \"last_run\": a run of --history without what follows from it, or null,"

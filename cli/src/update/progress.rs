@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::context::Context;
 use crate::ingest::budget::Budget;
-use crate::monitor::Live;
+use crate::monitor::{Live, UPDATE};
 use crate::render::notices::Notices;
 use crate::render::units::count;
 
@@ -23,7 +23,7 @@ pub(super) struct Progress {
     budget: Option<Arc<Budget>>,
     state: Mutex<State>,
     /// For other processes, while anything is written.
-    live: Option<Live>,
+    live: Option<Arc<Live>>,
 }
 
 struct State {
@@ -61,12 +61,14 @@ impl Progress {
             started: now,
             said: now,
         };
-        Progress { bar, notices, budget: context.budget.clone(), state: Mutex::new(state), live: None }
+        let (budget, live) = (context.budget.clone(), context.live().cloned());
+        Progress { bar, notices, budget, state: Mutex::new(state), live }
     }
 
-    /// From now on other processes see how far the run is, until this value is dropped.
+    /// From now on other processes see how far the run is.
     pub(super) fn publish(&mut self, context: &Context, frameworks: usize) {
-        self.live = Some(Live::begin(context, "update", frameworks));
+        context.publish(UPDATE, frameworks);
+        self.live = context.live().cloned();
     }
 
     /// What is being done, when it is not documents.
@@ -78,7 +80,7 @@ impl Progress {
 
     /// The most memory that was in use on the machine since [`Progress::publish`].
     pub(super) fn machine_peak_bytes(&self) -> Option<u64> {
-        self.live.as_ref().and_then(Live::machine_peak_bytes)
+        self.live.as_ref().and_then(|live| live.machine_peak_bytes())
     }
 
     pub(super) fn begin(&self, collection: &str, files: u64) {
@@ -100,12 +102,8 @@ impl Progress {
             bar.set_prefix(collection.to_owned());
         }
         if let Some(live) = &self.live {
-            live.update(|now| {
-                now.stage = "embedding".to_owned();
-                now.frameworks_begun += 1;
-                collection.clone_into(&mut now.collection);
-                (now.files_done, now.files) = (0, files);
-            });
+            live.next(collection);
+            live.step("embedding", "files", 0, files);
         }
     }
 

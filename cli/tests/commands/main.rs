@@ -23,6 +23,7 @@ mod journey;
 mod locks;
 mod manners;
 mod paid;
+mod progress;
 mod real;
 mod reembed;
 mod report;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::gathered::Seen;
 use crate::command::context::Context;
 use crate::exit::CliError;
-use crate::monitor::{Figures, State};
+use crate::monitor::{Figures, Now, State};
 use crate::render::html::chart::{self, Bar, Series};
 use crate::render::html::escape;
 use crate::render::units::{age, bytes, count, counted, day, moment, percent};
@@ -132,12 +132,13 @@ fn updates(out: &mut String, context: &Context, figures: &Figures) {
         if !one.is_running {
             let _ = write!(
                 out,
-                "<p class=\"run\">{} process {} ended without a word after {}; what was committed is kept, \
+                "<p class=\"run\">{} {} of process {} ended without a word after {}; what was committed is kept, \
                  <code>{}</code> goes on</p>",
                 chip("warning", "DIED"),
+                escape(&now.command),
                 now.process,
                 moment(now.written_ms),
-                escape(&context.siltstone("update"))
+                escape(&context.siltstone(&now.command))
             );
             continue;
         }
@@ -153,6 +154,10 @@ fn updates(out: &mut String, context: &Context, figures: &Figures) {
             }
             _ => String::new(),
         };
+        if !now.is_update() {
+            other(out, now, &collection, &since);
+            continue;
+        }
         let label = format!("{} of {} files", count(now.files_done), count(now.files));
         let _ = write!(
             out,
@@ -172,6 +177,28 @@ fn updates(out: &mut String, context: &Context, figures: &Figures) {
         );
     }
     out.push_str("</section>");
+}
+
+/// A fix, a deep scan or a compaction that is under way.
+fn other(out: &mut String, now: &Now, collection: &str, since: &impl Fn(i64) -> String) {
+    let label = format!("{} of {} {}", count(now.files_done), count(now.files), escape(&now.unit));
+    let bar = match now.files {
+        0 => String::new(),
+        all => format!(
+            "<progress max=\"{all}\" value=\"{}\" aria-label=\"{label}\">{label}</progress>",
+            now.files_done
+        ),
+    };
+    let done = if now.files > 0 { format!("{label}; ") } else { String::new() };
+    let _ = write!(
+        out,
+        "<p class=\"run\">{} of process {} is {} for {}{collection}</p>{bar}<p class=\"idle\">{done}moved {} ago</p>",
+        escape(&now.command),
+        now.process,
+        escape(&now.stage),
+        since(now.started_ms),
+        since(now.moved_ms)
+    );
 }
 
 fn charts(out: &mut String, seen: &Seen) {

@@ -77,8 +77,16 @@ impl Comparison<'_> {
         let mut seen = BTreeSet::new();
         let all = scans.iter().flat_map(|scan| &scan.documents);
         let found: Vec<&Document> = all.filter(|one| seen.insert(one.id.as_str())).collect();
-        for group in found.chunks(TOGETHER) {
+        for (at, group) in found.chunks(TOGETHER).enumerate() {
             self.context.check_cancelled()?;
+            if let Some(live) = self.context.live() {
+                live.step(
+                    "comparing with the documents",
+                    "files",
+                    (at * TOGETHER) as u64,
+                    found.len() as u64,
+                );
+            }
             let looked: Vec<Option<Looked>> = group.par_iter().map(|document| self.look(document)).collect();
             for (document, looked) in group.iter().zip(looked) {
                 if let Some(looked) = looked {

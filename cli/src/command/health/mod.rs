@@ -93,6 +93,15 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     let probe = args.probe.map(|samples| Probe { samples, max_cost_usd: args.fixing.max_cost });
     let asked = Asked { collections, deep, max_time, snapshot, probe };
     let names = Names::new(&context.settings.store, args.privacy);
+    let is_fix = args.fixing.acts();
+    if deep || is_fix {
+        let command = match (deep, is_fix) {
+            (true, true) => "health --deep-scan --fix",
+            (true, false) => "health --deep-scan",
+            (false, _) => "health --fix",
+        };
+        context.publish(command, 0);
+    }
     let mut checked = check::check(context, &names, &asked)?;
     if let Some(snapshot) = args.snapshot.as_ref().filter(|_| checked.surveyed.is_empty()) {
         let message = format!("no collection has a snapshot named {snapshot:?}");

@@ -126,29 +126,34 @@ fn what_was_done(context: &Context, updates: &Updates) -> Result<(), CliError> {
     }
     let now_ms = context.environment.clock.now_ms();
     for Seen { is_running, now } in &updates.seen {
-        let process = now.process;
-        let done = format!(
-            "{} of {} files of {}, {} embedded, {} answered{}",
-            count(now.files_done),
-            count(now.files),
-            if now.collection.is_empty() { "the first collection".to_owned() } else { name(&now.collection) },
-            counted(now.chunks_embedded, "chunk", "chunks"),
-            counted(now.requests_answered, "request", "requests"),
-            if now.cost_usd > 0.0 { format!(", ${:.4} spent", now.cost_usd) } else { String::new() }
-        );
+        let (process, command) = (now.process, &now.command);
+        let mut done = match now.done() {
+            done if done.is_empty() => done,
+            done => format!(": {done}"),
+        };
+        if now.is_update() || now.chunks_embedded > 0 {
+            done += &format!(
+                ", {} embedded, {} answered",
+                counted(now.chunks_embedded, "chunk", "chunks"),
+                counted(now.requests_answered, "request", "requests")
+            );
+        }
+        if now.cost_usd > 0.0 {
+            done += &format!(", ${:.4} spent", now.cost_usd);
+        }
         output.line(match is_running {
             true => format!(
-                "update of process {process} is {} since {}: {done}; moved {} ago",
+                "{command} of process {process} is {} since {}{done}; moved {} ago",
                 now.stage,
                 moment(now.started_ms),
                 age(now_ms.saturating_sub(now.moved_ms))
             ),
             false => format!(
-                "{} the update of process {process} ended without a word after {}: {done}; \
+                "{} the {command} of process {process} ended without a word after {}{done}; \
                  what was committed is kept, `{}` goes on",
                 context.style.yellow("DIED"),
                 moment(now.written_ms),
-                context.siltstone("update")
+                context.siltstone(command)
             ),
         })?;
     }
