@@ -85,7 +85,7 @@ shape! {
     "  \"without_snapshot\": [collection],          those that --snapshot left out"
     "  \"explain\": {                              with --explain: what it took"
     "    \"rows_with_codes\": n, \"passed_heads\": n, \"passed_signs\": n, \"rows_scored\": n,"
-    "    \"bytes_read\": n, \"filtered_by_index\": n, \"filtered_by_metadata\": n, \"seconds\": number"
+    "    \"bytes_read\": n, \"filtered_by_index\": n, \"filtered_by_metadata\": n, \"seconds\": number, \"threads\": n"
     "  }"
     "}"
 }

@@ -16,8 +16,8 @@ use crate::sources::{self, Coverage, SourceRoot, SourceRoots};
 use super::estimate::estimate;
 use super::guard::{self, Verdict};
 use super::job::{Job, Looked, look};
+use super::pending::Pending;
 use super::progress::Progress;
-use super::read_back::read_back;
 use super::report::Ended;
 use super::seen::{Seen, SeenFiles};
 use super::staging::{Staging, is_paid};
@@ -176,15 +176,19 @@ impl Run<'_> {
         let others = is_paid.then_some((store, self.identity, &*self.context.notices));
         let roots = self.roots(&scan, &stored, started_ms);
         let mut recorded = false;
-        self.look_at_all(&scan, &stored, self.seen(store, true), &mut ended, |jobs, ended| {
+        let mut pending = Pending::new(self.context.settings.update.commit_rows);
+        let looked = self.look_at_all(&scan, &stored, self.seen(store, true), &mut ended, |jobs, ended| {
             if !recorded && self.extent.is_whole() {
                 // From here on an interrupted run is known to be one.
                 recorded = true;
                 self.record(store, &roots)?;
             }
             let sources = Sources { texts, staging: &mut staging, others };
-            self.publish(jobs, &stored, sources, &mut writer, ended)
-        })?;
+            self.publish(jobs, &stored, sources, (&mut writer, &mut pending), ended)
+        });
+        // Whatever came in between: what is whole stays.
+        let committed = pending.commit(&mut writer, &stored, &self.source.collection, &mut ended);
+        looked.and(committed)?;
         if ended.stopped.is_none() && !ended.interrupted && self.extent.gone {
             let verdict = self.gone(&scan, &stored, &ended);
             ended.held_back = verdict.held_back;
@@ -313,13 +317,13 @@ impl Run<'_> {
         Ok(looked_at)
     }
 
-    /// Gives the jobs their vectors and commits every document that is whole. Says whether to go on.
+    /// Gives the jobs their vectors, and every document that is whole to the writer. Says whether to go on.
     fn publish(
         &self,
         mut jobs: Vec<Job>,
         stored: &Stored,
         mut sources: Sources<'_, '_>,
-        writer: &mut Writer,
+        (writer, pending): (&mut Writer, &mut Pending),
         ended: &mut Ended,
     ) -> Result<bool, CliError> {
         vectors::reuse(&mut jobs, &mut sources, &mut ended.spent)?;
@@ -328,17 +332,16 @@ impl Run<'_> {
         let (cancel, spent) = (&self.context.cancel, &mut ended.spent);
         let staging = sources.staging;
         ended.stopped = vectors::embed(&mut jobs, self.embedder, concurrency, staging, cancel, spent)?;
-        for job in &jobs {
+        for job in jobs {
             if job.is_complete() {
-                put(job, stored, writer)?;
-                ended.published += 1;
-                ended.missing -= u64::from(!stored.contains(&job.document.id));
-            } else if let Some(reason) = &job.refused {
-                ended.failed.push((job.document.id.clone(), reason.clone()));
+                put(&job, stored, writer)?;
+                if pending.add(job) {
+                    pending.commit(writer, stored, &self.source.collection, ended)?;
+                }
+            } else if let Some(reason) = job.refused {
+                ended.failed.push((job.document.id, reason));
             }
         }
-        writer.commit()?;
-        read_back(jobs.iter().filter(|job| job.is_complete()), writer, &self.source.collection)?;
         ended.interrupted |= self.context.cancel.is_cancelled();
         Ok(ended.stopped.is_none() && !ended.interrupted)
     }

@@ -18,6 +18,7 @@ mod job;
 mod journal;
 mod mend;
 mod other_folder;
+mod pending;
 mod progress;
 mod read_back;
 mod reembed;

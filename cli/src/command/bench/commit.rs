@@ -23,7 +23,7 @@ const TEXT_BYTES: usize = 1_500;
 pub(super) struct Commits {
     pub(super) dims: u32,
     pub(super) samples: Vec<Sample>,
-    /// Rows a commit, for `import` and for applications that write by themselves.
+    /// Rows a commit, for `update`, for `import`, and for applications that write by themselves.
     pub(super) recommended: Option<usize>,
 }
 
