@@ -105,6 +105,7 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Status(args) => command::status::run(args, &context),
         Command::Dashboard(args) => command::dashboard::run(args, &context),
         Command::Bench(args) => command::bench::run(args, &context),
+        Command::Selftest(args) => command::selftest::run(args, &context),
         Command::Usage(args) => command::usage::run(args, &context),
         Command::Log(args) => command::log::run(args, &context),
         Command::Stop(args) => command::stop::run(args, &context),

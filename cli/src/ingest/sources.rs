@@ -234,7 +234,7 @@ impl<'a> Planner<'a> {
 
     fn folder(&mut self, folder: &Path) -> Result<(), SourceError> {
         if let Some(tree) = self.rules.trees.iter().find(|tree| real_path(&tree.path) == folder) {
-            return self.add_children(folder, &tree.include, &tree.exclude);
+            return self.of_tree(folder, &tree.include, &tree.exclude);
         }
         let is_declared = self.rules.declared.iter().any(|one| real_path(&one.path) == folder);
         if let Some(known) = self.vanished().find(|one| one.root == folder).filter(|_| !is_declared)
@@ -257,6 +257,21 @@ impl<'a> Planner<'a> {
         } else {
             let declared = self.declared_for(folder);
             self.add_declared(&declared, None)
+        }
+    }
+
+    /// Of a tree, `--framework` can only choose: its children have their own names.
+    fn of_tree(&mut self, tree: &Path, include: &[String], exclude: &[String]) -> Result<(), SourceError> {
+        let chosen = self.forced.take();
+        self.add_children(tree, include, exclude)?;
+        let Some(name) = chosen else { return Ok(()) };
+        let all = self.found.sources.iter().map(|source| source.framework.clone());
+        let known = all.chain(self.missed.iter().map(|known| known.framework.clone())).collect();
+        self.found.sources.retain(|source| source.framework == name);
+        self.missed.retain(|known| known.framework == name);
+        match self.found.sources.len() + self.missed.len() {
+            0 => Err(SourceError::UnknownFramework { name, known }),
+            _ => Ok(()),
         }
     }
 

@@ -85,6 +85,13 @@ fn a_framework_that_vanished_from_its_tree_is_missed_and_one_whose_tree_is_out_o
     assert_eq!(collections(&[docs.join("gone")], &rules), ["kept_gone"]);
     let chosen = SourceRules { framework: Some("gone".into()), ..by_tree };
     assert_eq!(collections(&[], &chosen), ["kept_gone"]);
+    // A tree that is named with one of its frameworks is not that framework.
+    assert_eq!(collections(std::slice::from_ref(&docs), &chosen), ["kept_gone"]);
+    let one = SourceRules { framework: Some("a".into()), ..chosen.clone() };
+    assert_eq!(collections(std::slice::from_ref(&docs), &one), ["docs_a"]);
+    let none = SourceRules { framework: Some("aa".into()), ..chosen.clone() };
+    let error = plan_sources(std::slice::from_ref(&docs), &none).unwrap_err();
+    assert!(error.to_string().contains("did you mean a?"), "{error}");
     fs::remove_dir_all(docs.join("a")).unwrap();
     fs::remove_dir_all(docs.join("b")).unwrap();
     assert!(collections(&[], &SourceRules { framework: None, ..chosen }).is_empty());

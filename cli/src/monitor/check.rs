@@ -114,7 +114,11 @@ fn events(figures: &Figures) -> Vec<Problem> {
                 0 => String::new(),
                 failed => format!(", {}", counted(failed, "document failed", "documents failed")),
             };
-            note(gravity, "last_run", format!("the last update ended with exit code {}{failed}", run.exit));
+            let text = format!(
+                "the last update ended with exit code {}{failed} (see siltstone log --errors)",
+                run.exit
+            );
+            note(gravity, "last_run", text);
         }
         _ => {}
     }

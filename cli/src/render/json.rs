@@ -69,6 +69,9 @@ shape! {
     "    \"kept_as\": path|null                        with --reembed: what the collection was"
     "  }]"
     "}"
+    "and on stderr, once a second while documents are embedded:"
+    "{\"event\": \"progress\", \"collection\": string, \"files_done\", \"files\", \"files_processed\", \"chunks_embedded\","
+    " \"chunks_reused\": n, \"spent_usd\": number|null}"
 }
 
 shape! {
@@ -221,6 +224,15 @@ shape! {
     "            \"samples\": [{\"batch_size\", \"concurrency\": n, \"inputs_per_second\", \"median_ms\", \"p95_ms\": number,"
     "                         \"rate_limited\": n}],"
     "            \"recommended\": {\"batch_size\", \"concurrency\": n}|null}"
+    "}"
+}
+
+shape! {
+    /// `selftest`.
+    SELFTEST =
+    "{"
+    "  \"passed\": bool, \"folder\": path, where it was tried; nothing of it is left,"
+    "  \"checks\": [{\"check\": string, \"passed\": bool, \"says\": string, \"seconds\": number}]"
     "}"
 }
 

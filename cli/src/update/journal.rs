@@ -101,8 +101,8 @@ pub(super) fn ended(context: &Context, report: &Report, started_ms: i64, machine
         journal.error(text)
     }
     journal.write(context);
-    // Where somebody else was writing everywhere, nothing was run: theirs is the last update.
-    if !report.is_locked_out() {
+    // Where somebody else was writing everywhere, theirs is the last update; a slip of the pen is none.
+    if !report.is_no_run() {
         remember(context, &record);
     }
 }
@@ -115,10 +115,11 @@ fn remember(context: &Context, record: &RunRecord) {
 }
 
 impl Report {
-    /// Whether every framework of the run was refused because somebody else writes to it.
-    fn is_locked_out(&self) -> bool {
+    /// Whether nothing was run: every framework was refused because somebody else writes to it, or because the command line
+    /// makes no sense.
+    fn is_no_run(&self) -> bool {
         let is_locked = |line: &Line| line.ended.as_ref().is_err_and(|error| error.exit == Exit::Locked);
-        !self.lines.is_empty() && self.lines.iter().all(is_locked)
+        !self.lines.is_empty() && self.lines.iter().all(|line| line.is_mistaken || is_locked(line))
     }
 
     /// The figures of the run, with nothing of how it began and ended.

@@ -68,11 +68,31 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
 fn counts(args: &UpdateArgs, context: &Context, error: &CliError) -> bool {
     match error.exit {
         Exit::Locked | Exit::Interrupted => false,
-        Exit::Usage => {
-            let flags = [&args.embedder, &args.base_url, &args.model];
-            flags.iter().all(|flag| flag.is_none()) && context.settings.embedder.embedder().is_err()
-        }
+        Exit::Usage => !names_embedder(args) && context.settings.embedder.embedder().is_err(),
         _ => true,
+    }
+}
+
+/// Whether the command line says what embeds.
+fn names_embedder(args: &UpdateArgs) -> bool {
+    args.embedder.is_some() || args.base_url.is_some() || args.model.is_some() || args.dims.is_some()
+}
+
+/// A PATH that is not there, and of which the store knows nothing, is a slip of the pen: no disk that is not mounted.
+fn check_paths(
+    args: &UpdateArgs,
+    sources: &[Source],
+    known: &BTreeMap<String, SourceRoots>,
+) -> Result<(), CliError> {
+    let is_known =
+        |source: &Source| known.values().any(|roots| roots.roots.iter().any(|root| root.path == source.root));
+    let wrong = sources.iter().find(|source| !source.root.exists() && !is_known(source));
+    match wrong.filter(|_| !args.paths.is_empty()) {
+        None => Ok(()),
+        Some(source) => Err(CliError::usage(
+            format!("{} is not there, and no document of it was ever indexed", source.root.display()),
+            "check the path; `siltstone update --help` shows how documents are named",
+        )),
     }
 }
 
@@ -97,6 +117,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
         ..settings.source_rules()
     };
     let planned = plan_sources(&args.paths, &rules)?;
+    check_paths(args, &planned.sources, &known)?;
     for (path, message) in &planned.unlisted_trees {
         context.notices.warning(&format!("{}: {message}; nothing of it is removed", path.display()));
     }
@@ -104,6 +125,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     let price = budget.and_then(|budget| budget.terms().usd_per_million_tokens);
     let mut report = Report::new(settings, &identity, args.dry_run);
     report.priced(price);
+    report.names_embedder(names_embedder(args));
     report.unlisted(&planned.unlisted_trees);
     report.skipped(&planned.skipped);
     let mut progress = Progress::new(context);
@@ -202,11 +224,15 @@ impl Frameworks<'_> {
                 embedder,
                 progress,
             };
-            let ended = other_folder::refuse(source, self.known).and_then(|()| match self.store {
+            if let Err(error) = other_folder::refuse(source, self.known) {
+                report.refuse(source, error);
+                continue;
+            }
+            let ended = match self.store {
                 Some(store) if self.reembed => run.reembed(store, &mut texts),
                 Some(store) => run.update(store, &mut texts),
                 None => run.plan_only(&mut texts),
-            });
+            };
             report.add(source, ended);
         }
     }

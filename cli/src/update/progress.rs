@@ -1,4 +1,5 @@
-//! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
+//! How far a run is: a bar on a terminal, a line now and then elsewhere, an event a second with `--json`, nothing with
+//! `--quiet`.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,9 +17,13 @@ use super::report::Ended;
 
 /// How often a line is printed where there is no terminal.
 const EVERY: Duration = Duration::from_secs(15);
+/// And for programs, where the result is for one.
+const EVERY_EVENT: Duration = Duration::from_secs(1);
 
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
+    /// Whether programs read.
+    json: bool,
     notices: Arc<Notices>,
     budget: Option<Arc<Budget>>,
     state: Mutex<State>,
@@ -41,7 +46,7 @@ struct State {
 impl Progress {
     pub(super) fn new(context: &Context) -> Self {
         let notices = Arc::clone(&context.notices);
-        let shown = std::io::stderr().is_terminal() && notices.shows_progress();
+        let shown = !context.json && std::io::stderr().is_terminal() && notices.shows_progress();
         let bar = shown.then(|| {
             let bar = ProgressBar::new(0);
             let template = "{prefix} [{bar:30}] {pos}/{len} files {per_sec} eta {eta}  {msg}";
@@ -62,7 +67,7 @@ impl Progress {
             said: now,
         };
         let (budget, live) = (context.budget.clone(), context.live().cloned());
-        Progress { bar, notices, budget, state: Mutex::new(state), live }
+        Progress { bar, json: context.json, notices, budget, state: Mutex::new(state), live }
     }
 
     /// From now on other processes see how far the run is.
@@ -130,7 +135,16 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(state.done);
             bar.set_message(message);
-        } else if state.said.elapsed() >= EVERY {
+        } else if self.json && state.said.elapsed() >= EVERY_EVENT {
+            state.said = Instant::now();
+            let budget = self.budget.as_deref();
+            let event = serde_json::json!({
+                "event": "progress", "collection": state.collection, "files_done": state.done, "files": state.total,
+                "files_processed": processed, "chunks_embedded": ended.spent.embedded,
+                "chunks_reused": ended.spent.reused, "spent_usd": budget.map(Budget::spent_usd),
+            });
+            self.notices.notice(&event.to_string());
+        } else if !self.json && state.said.elapsed() >= EVERY {
             state.said = Instant::now();
             let minutes = state.started.elapsed().as_secs_f64() / 60.0;
             self.notices.notice(&format!(

@@ -98,6 +98,8 @@ pub(super) struct Line {
     framework: String,
     root: PathBuf,
     pub(super) ended: Result<Ended, CliError>,
+    /// The command line asked for what makes no sense here.
+    pub(super) is_mistaken: bool,
 }
 
 pub(super) struct Report {
@@ -118,6 +120,8 @@ pub(super) struct Report {
     pub(super) cost: Option<Cost>,
     /// Frameworks that it did not come to.
     pub(super) not_begun: u64,
+    /// Whether the command line itself says what embeds: then it is to blame where that does not fit a collection.
+    names_embedder: bool,
 }
 
 /// The money of a run.
@@ -144,11 +148,22 @@ impl Report {
             usd_per_million_tokens: None,
             cost: None,
             not_begun: 0,
+            names_embedder: false,
         }
     }
 
     pub(super) fn priced(&mut self, usd_per_million_tokens: Option<f64>) {
         self.usd_per_million_tokens = usd_per_million_tokens;
+    }
+
+    pub(super) fn names_embedder(&mut self, names_embedder: bool) {
+        self.names_embedder = names_embedder;
+    }
+
+    /// A framework that the command line must not name like this.
+    pub(super) fn refuse(&mut self, source: &Source, error: CliError) {
+        self.add(source, Err(error));
+        self.lines.iter_mut().last().into_iter().for_each(|line| line.is_mistaken = true);
     }
 
     pub(super) fn unlisted(&mut self, trees: &[(PathBuf, String)]) {
@@ -166,7 +181,9 @@ impl Report {
             Err(error) => error.exit == Exit::Interrupted,
         };
         let (collection, framework) = (source.collection.clone(), source.framework.clone());
-        self.lines.push(Line { collection, framework, root: source.root.clone(), ended });
+        let is_usage = ended.as_ref().is_err_and(|error| error.exit == Exit::Usage);
+        let is_mistaken = is_usage && self.names_embedder;
+        self.lines.push(Line { collection, framework, root: source.root.clone(), ended, is_mistaken });
     }
 
     /// Tokens, by the estimate, that a dry run would send.

@@ -28,6 +28,7 @@ mod real;
 mod reembed;
 mod report;
 mod reuse;
+mod selftest;
 #[path = "../server/mod.rs"]
 mod server;
 mod shapes;

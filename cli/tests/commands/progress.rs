@@ -80,6 +80,27 @@ fn a_compaction_is_seen_and_is_no_update() {
 }
 
 #[test]
+fn an_update_tells_programs_how_far_it_is() {
+    let server = crate::server::Server::start();
+    let work = Work::empty();
+    // More documents than are looked at together.
+    for page in 0..300 {
+        crate::health::write(&work, &format!("Alpha/p{page}.md"), &format!("# P{page}\n\nIt says {page}.\n"));
+    }
+    let settings =
+        format!("[embedder]\nbase_url = \"{}\"\nmodel = \"m\"\ndims = 64\nconcurrency = 1\n", server.url);
+    std::fs::write(work.path().join("siltstone.toml"), settings).unwrap();
+    server.then([crate::server::Act::Slow(1_100)]);
+    let ended = work.run(&["update", "docs/Alpha", "--json", "--force"]).expect(0);
+    assert_eq!(ended.json()["collections"][0]["documents"]["published"], 300);
+    let events = ended.stderr.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let progress: Vec<Value> = events.filter(|event| event["event"] == "progress").collect();
+    let first = progress.first().unwrap_or_else(|| panic!("{ended:?}"));
+    assert_eq!((&first["files"], &first["files_done"]), (&300.into(), &256.into()), "{first}");
+    assert!(first["spent_usd"].is_number() && first["collection"] == "docs_Alpha", "{first}");
+}
+
+#[test]
 fn a_fix_is_seen_with_what_it_does_and_leaves_nothing() {
     let work = crate::health::with_documents();
     crate::health::write(&work, "Beta/new.md", "# New\n\nNew.\n");

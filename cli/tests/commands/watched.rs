@@ -261,6 +261,12 @@ fn a_mistyped_command_line_and_a_second_update_leave_the_last_one_as_it_is() {
     let before = last();
     work.run(&["update"]).expect(2);
     work.run(&["update", "docs/Alpha", "--base-url", "ftp://nowhere"]).expect(2);
+    work.run(&["update", "docs/Alhpa"]).expect(2);
+    work.run(&["update", "docs/Alpha", "--dims", "9"]).expect(2);
+    work.run(&["update", "docs/Alpha", "--max-cost", "-1"]).expect(2);
+    std::fs::create_dir_all(work.path().join("other/Alpha")).unwrap();
+    std::fs::write(work.path().join("other/Alpha/page.md"), "# Page\n\nText.\n").unwrap();
+    work.run(&["update", "other/Alpha"]).expect(2);
     let writer = work.collection("docs_Alpha").writer().unwrap();
     work.run(&["update", "docs/Alpha"]).expect(11);
     assert_eq!(last(), before);
@@ -270,6 +276,12 @@ fn a_mistyped_command_line_and_a_second_update_leave_the_last_one_as_it_is() {
     drop(writer);
     // Settings with which no update can begin are another matter: nobody else would say so.
     std::fs::write(work.path().join("siltstone.toml"), "[embedder]\nbase_url = \"ftp://nowhere\"\n").unwrap();
+    work.run(&["update", "docs/Alpha", "--force"]).expect(2);
+    assert_eq!(problems(&check(&work, "", 2)), ["last_run"]);
+    work.run(&["update", "docs/Alpha"]).expect(0);
+    assert_eq!(problems(&check(&work, "", 0)), [""; 0]);
+    // And so are settings that do not fit the collections any more.
+    std::fs::write(work.path().join("siltstone.toml"), "[embedder]\ndims = 9\n").unwrap();
     work.run(&["update", "docs/Alpha", "--force"]).expect(2);
     assert_eq!(problems(&check(&work, "", 2)), ["last_run"]);
 }

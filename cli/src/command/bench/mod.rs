@@ -13,10 +13,10 @@
 
 mod apply;
 mod choose;
-mod commit;
+pub(super) mod commit;
 mod embed;
 mod report;
-mod scratch;
+pub(super) mod scratch;
 mod search;
 mod stopwatch;
 

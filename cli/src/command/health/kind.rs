@@ -139,11 +139,11 @@ kinds! {
     FOLDER_GONE "folder-gone" Orphaned Fail Remedy::Folder;
         "the folder of a collection's documents is not there, though the one above it is"
     ORPHANED_UNFINISHED "orphaned-unfinished" Orphaned Info Remedy::Update;
-        "the same, while an update of the collection is interrupted or under way"
+        "passages of documents that are gone, while an update of the collection is interrupted or under way"
     MISSING "missing" Missing Fail Remedy::Update;
         "documents that are not embedded"
     MISSING_UNFINISHED "missing-unfinished" Missing Info Remedy::Update;
-        "the same, while an update of the collection is interrupted or under way"
+        "documents that are not embedded, while an update of the collection is interrupted or under way"
     UNFINISHED "unfinished" Missing Info Remedy::Update;
         "an update of the collection is interrupted or under way"
     STALE "stale" Content Fail Remedy::Update;

@@ -134,11 +134,12 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         history::add(context, &mut report.history, entry);
     }
     history::shorten(&mut report.history);
-    if let Some(path) = &args.output {
-        report.write(path)?;
+    // What was found out is printed even when the file cannot be written: a deep scan may have taken hours.
+    let written = args.output.as_ref().map(|path| report.write(path).map(|()| path)).transpose();
+    report.print(context)?;
+    if let Some(path) = written? {
         context.notices.notice(&format!("report written to {}", path.display()));
     }
-    report.print(context)?;
     Ok(exit)
 }
 

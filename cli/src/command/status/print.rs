@@ -108,10 +108,12 @@ fn what_was_done(context: &Context, updates: &Updates) -> Result<(), CliError> {
             None => "; there was no good one yet".to_owned(),
         };
         output.line(format!(
-            "last update ended {} with exit code {}, {} files/min, {}{good}",
+            "last update ended {} with exit code {}: {} processed at {} files/min, {} unchanged, {}{good}",
             moment(run.finished_ms),
             run.exit,
+            counted(run.processed(), "file", "files"),
             count(run.files_per_minute() as u64),
+            count(run.unchanged),
             counted(run.failed, "failure", "failures")
         ))?;
     }
