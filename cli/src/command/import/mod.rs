@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use siltstone::{Record, Store, Writer};
+use siltstone::{Error, Record, Store, Writer};
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
@@ -91,7 +91,14 @@ fn one(
         return Err(lines.wrong("this was exported without vectors; export it again without --no-vectors"));
     }
     let name = args.collection.clone().unwrap_or_else(|| begin.collection.clone());
-    let collection = store.open_or_create(&name, &begin.identity)?;
+    let collection = store.open_or_create(&name, &begin.identity).map_err(|error| match &error {
+        // The settings have no part in it.
+        Error::IdentityMismatch { .. } => CliError::failed(
+            &error,
+            "import it into another collection with --collection NAME, or into another store",
+        ),
+        _ => error.into(),
+    })?;
     let mut writer = collection.writer()?;
     let mut imported = Imported { collection: name, rows: 0, replaced: 0, commits: 0 };
     let batch = args.batch.unwrap_or(context.settings.update.commit_rows as u64);

