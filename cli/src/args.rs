@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::command::lock_wait::duration;
 use crate::command::{
     backup, bench, compact, completions, dashboard, doctor, export, health, import, init, inspect, log, man,
-    recover, report, search, snapshot, status, stop, update, usage,
+    recover, report, search, selftest, snapshot, status, stop, update, usage,
 };
 use crate::exit;
 use crate::render::json;
@@ -102,6 +102,9 @@ pub(crate) enum Command {
     /// Measure commits, searches and the embedding server, and recommend settings
     #[command(after_long_help = json::BENCH)]
     Bench(bench::BenchArgs),
+    /// Try on this machine and this disk what a store must be able to rely on
+    #[command(after_long_help = json::SELFTEST)]
+    Selftest(selftest::SelftestArgs),
     /// Show what requests to embedding servers have cost
     #[command(after_long_help = json::USAGE)]
     Usage(usage::UsageArgs),

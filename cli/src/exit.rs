@@ -99,6 +99,8 @@ fn exit_of(error: &Error) -> Exit {
         Error::Locked { .. } => Exit::Locked,
         Error::Damaged { .. } => Exit::Found,
         Error::NoSuchCollection { .. } | Error::NoSuchSnapshot { .. } | Error::Invalid { .. } => Exit::Usage,
+        // The settings do not fit the store.
+        Error::IdentityMismatch { .. } => Exit::Usage,
         _ => Exit::Failed,
     }
 }
@@ -149,6 +151,9 @@ impl From<EmbedError> for CliError {
         match error {
             EmbedError::Cancelled => CliError::interrupted(),
             EmbedError::CostLimit { .. } => CliError::new(Exit::CostLimit, &error, error.next_step()),
+            EmbedError::BadUrl { .. }
+            | EmbedError::KeyOverPlainHttp { .. }
+            | EmbedError::MissingKey { .. } => CliError::usage(&error, error.next_step()),
             error => CliError::failed(&error, error.next_step()),
         }
     }

@@ -32,7 +32,13 @@ fn main() -> ExitCode {
         Err(error) => {
             // Help and version come this way too. Nobody may be there to read them.
             let _ = error.print().and_then(|()| std::io::stdout().flush());
-            let code = if error.use_stderr() { Exit::Usage } else { Exit::Pass };
+            let code = match error.use_stderr() {
+                true if is_asked_by_nagios() => {
+                    command::status::unknown(&first_line(&error), false, &Output::stdout())
+                }
+                true => Exit::Usage,
+                false => Exit::Pass,
+            };
             return ExitCode::from(code.code());
         }
     };
@@ -43,6 +49,19 @@ fn main() -> ExitCode {
         error.exit
     });
     ExitCode::from(exit.code())
+}
+
+/// Whether this is `status --check`, whose exit codes are not those of the other commands: 2 would be an alarm about the
+/// store, and nobody has looked at it.
+fn is_asked_by_nagios() -> bool {
+    let has = |word: &str| std::env::args_os().skip(1).any(|argument| argument == word);
+    has("status") && has("--check")
+}
+
+fn first_line(error: &clap::Error) -> String {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    line.strip_prefix("error: ").unwrap_or(line).to_owned()
 }
 
 /// Hundreds of collections have thousands of files, and a backup holds them open while it reads: as many as the system
@@ -70,7 +89,13 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Man(args) => return ended(command::man::run(args, &output), &output),
         _ => {}
     }
-    let context = Context::new(cli, name)?;
+    let context = match Context::new(cli, name) {
+        Err(error) if matches!(&cli.command, Command::Status(args) if args.check) => {
+            let exit = command::status::unknown(&error.message, cli.global.json, &output);
+            return ended(Ok(exit), &output);
+        }
+        context => context?,
+    };
     let result = match &cli.command {
         Command::Init(args) => command::init::run(args, &context),
         Command::Update(args) => command::update::run(args, &context),
@@ -80,6 +105,7 @@ fn run(cli: &Cli, name: &str) -> Result<Exit, CliError> {
         Command::Status(args) => command::status::run(args, &context),
         Command::Dashboard(args) => command::dashboard::run(args, &context),
         Command::Bench(args) => command::bench::run(args, &context),
+        Command::Selftest(args) => command::selftest::run(args, &context),
         Command::Usage(args) => command::usage::run(args, &context),
         Command::Log(args) => command::log::run(args, &context),
         Command::Stop(args) => command::stop::run(args, &context),

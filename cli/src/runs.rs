@@ -28,7 +28,8 @@ pub(crate) struct RunRecord {
     pub(crate) frameworks: u64,
     /// Documents that were looked at.
     pub(crate) files: u64,
-    /// Of these, committed, failed, and removed.
+    /// Of these, as they were before, committed, failed, and removed.
+    pub(crate) unchanged: u64,
     pub(crate) published: u64,
     pub(crate) failed: u64,
     pub(crate) removed: u64,
@@ -37,6 +38,8 @@ pub(crate) struct RunRecord {
     pub(crate) tokens: u64,
     pub(crate) requests: u64,
     pub(crate) cost_usd: f64,
+    /// Collections that could not be brought up to date because they are damaged.
+    pub(crate) damaged: u64,
     /// Requests that the server put off with 429.
     pub(crate) rate_limited: u64,
     /// Where the system says so: the most memory that the run had, and that was in use on the machine meanwhile.
@@ -51,9 +54,14 @@ impl RunRecord {
         self.finished_ms.saturating_sub(self.started_ms).max(0) as f64 / 1e3
     }
 
-    /// Documents looked at in a minute.
+    /// Documents that were worked on: those that are as they were cost next to nothing, and say nothing about the pace.
+    pub(crate) fn processed(&self) -> u64 {
+        self.published + self.failed
+    }
+
+    /// Documents processed in a minute.
     pub(crate) fn files_per_minute(&self) -> f64 {
-        self.files as f64 / (self.seconds() / 60.0).max(1e-6)
+        self.processed() as f64 / (self.seconds() / 60.0).max(1e-6)
     }
 
     /// Share of the documents to be embedded that could not be, in percent.
@@ -159,8 +167,12 @@ mod tests {
     fn runs_are_added_and_read_in_order_each_store_by_itself() {
         let logs = tempfile::tempdir().unwrap();
         let logs = logs.path().join("logs");
-        let run =
-            |n: i64| RunRecord { started_ms: n, finished_ms: n + 60_000, files: 30, ..RunRecord::default() };
+        let run = |n: i64| RunRecord {
+            started_ms: n,
+            finished_ms: n + 60_000,
+            published: 30,
+            ..RunRecord::default()
+        };
         (0..3).for_each(|n| add(&logs, Path::new("/one"), &run(n)).unwrap());
         add(&logs, Path::new("/two"), &run(9)).unwrap();
         assert_eq!(load(&logs, Path::new("/one")), [run(0), run(1), run(2)]);

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::CliError;
+use crate::ingest::sources::Known;
 
 /// Its name in the store's directory.
 pub(crate) const FILE_NAME: &str = "sources.json";
@@ -38,6 +39,28 @@ pub(crate) struct SourceRoots {
     pub(crate) started_ms: Option<i64>,
     /// When the last update that came to its end did. Before `started_ms`: one was interrupted, or is under way.
     pub(crate) finished_ms: Option<i64>,
+    /// How much of the folders the collection held when an update last counted.
+    pub(crate) coverage: Option<Coverage>,
+}
+
+/// How many of the documents of a collection's folders are embedded, as it was counted at a moment: to count anew means to
+/// read all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Coverage {
+    /// Documents that can be embedded.
+    pub(crate) documents: u64,
+    /// Of these, in the store, in whichever version.
+    pub(crate) embedded: u64,
+    /// In milliseconds since 1970-01-01 UTC.
+    pub(crate) counted_ms: i64,
+}
+
+impl Coverage {
+    /// 0 to 1; nothing where there are no documents.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        (self.documents > 0).then(|| self.embedded as f64 / self.documents as f64)
+    }
 }
 
 /// One folder of documents.
@@ -73,6 +96,24 @@ pub(crate) fn load_all(store: &Path) -> Result<BTreeMap<String, SourceRoots>, Cl
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(BTreeMap::new()),
         Err(error) => Err(failed("read", &path, &error)),
     }
+}
+
+/// The folders that are known, each with the collection that holds its documents.
+pub(crate) fn known_roots(known: &BTreeMap<String, SourceRoots>) -> Vec<Known> {
+    // What is hidden grows beside a collection that is not, from the same folder.
+    let shown = known.iter().filter(|(collection, _)| !collection.starts_with('.'));
+    let each = |(collection, roots): (&String, &SourceRoots)| {
+        let (collection, framework) = (collection.clone(), roots.framework.clone());
+        let known = |root: SourceRoot| Known {
+            framework: framework.clone(),
+            collection: collection.clone(),
+            root: root.path,
+            include: root.include,
+            exclude: root.exclude,
+        };
+        roots.roots.iter().cloned().map(known).collect::<Vec<_>>()
+    };
+    shown.flat_map(each).collect()
 }
 
 /// Changes what is known, under the lock, durably.

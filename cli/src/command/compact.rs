@@ -81,6 +81,9 @@ pub(crate) fn run(args: &CompactArgs, context: &Context) -> Result<Exit, CliErro
     let options = CompactOptions { min_dead, rewrite_held, ..CompactOptions::default() };
     let mut done = Vec::new();
     let mut interrupted = None;
+    if !args.dry_run {
+        context.publish("compact", names.len());
+    }
     for name in &names {
         if let Err(error) = context.check_cancelled() {
             interrupted = Some(error);
@@ -88,10 +91,7 @@ pub(crate) fn run(args: &CompactArgs, context: &Context) -> Result<Exit, CliErro
         }
         let result = store.collection(name).and_then(|collection| match args.dry_run {
             true => collection.compact_plan(&options).map(planned),
-            false => {
-                let go_on = || !context.cancel.is_cancelled();
-                collection.compact_while(&options, &go_on).map(compacted)
-            }
+            false => compact(context, &collection, &options).map(compacted),
         });
         let one = result.unwrap_or_else(|error| failed(error.into()));
         done.push(Done { collection: name.clone(), ..one });
@@ -102,6 +102,19 @@ pub(crate) fn run(args: &CompactArgs, context: &Context) -> Result<Exit, CliErro
     let exit = Context::worst(done.iter().filter_map(|one| one.exit));
     print(context, args.dry_run, done)?;
     interrupted.map_or(Ok(exit), Err)
+}
+
+/// Compacts a collection, and says how far it is.
+fn compact(
+    context: &Context,
+    collection: &Collection,
+    options: &CompactOptions,
+) -> siltstone::Result<CompactReport> {
+    if let Some(live) = context.live() {
+        live.next(collection.name());
+        live.step("compacting", "groups", 0, collection.compact_plan(options)?.groups.len() as u64);
+    }
+    collection.compact_while(options, &|| !context.cancel.is_cancelled())
 }
 
 fn planned(plan: CompactPlan) -> Done {

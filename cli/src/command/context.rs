@@ -1,7 +1,7 @@
 //! What every command is given: where the store is, what the settings are, where to print, and whether to stop.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -16,6 +16,7 @@ use crate::ingest::budget::{Budget, Terms};
 use crate::ingest::cancel::Cancel;
 use crate::ingest::embed::{ApiKey, Meter, place};
 use crate::ingest::ledger::Ledger;
+use crate::monitor::{Live, Watcher};
 use crate::render::notices::Notices;
 use crate::render::output::Output;
 use crate::render::style::Style;
@@ -34,6 +35,9 @@ pub(crate) struct Context {
     pub(crate) budget: Option<Arc<Budget>>,
     /// Set by the first SIGINT or SIGTERM; a second one ends the process at once.
     pub(crate) cancel: Cancel,
+    /// For other processes: how far a long run is.
+    live: OnceLock<Arc<Live>>,
+    watcher: Arc<Watcher>,
     /// For the engine: the machine itself, with the notices listening.
     pub(crate) environment: Environment,
     /// The configuration file that was named, or the one that `init` would write.
@@ -66,7 +70,8 @@ impl Context {
         let overrides = Overrides { store: cli.global.store.clone().or(overrides.store), ..overrides };
         let mut settings = Settings::resolve(&overrides, &inputs)?;
         let notices = Arc::new(Notices::new(cli.global.verbosity()));
-        let observer = Arc::clone(&notices);
+        let watcher = Arc::new(Watcher::new(Arc::clone(&notices)));
+        let observer = Arc::clone(&watcher);
         let lock_wait =
             LockWait { time: cli.global.lock_wait, cancel: cancel.clone(), notices: Arc::clone(&notices) };
         let patience = Arc::new(lock_wait);
@@ -83,10 +88,23 @@ impl Context {
             notices,
             budget,
             cancel,
+            live: OnceLock::new(),
+            watcher,
             environment,
             config_file,
             given: given(cli),
         })
+    }
+
+    /// From now on other processes see how far this run is, until it ends.
+    pub(crate) fn publish(&self, command: &str, collections: usize) {
+        let live = self.live.get_or_init(|| Arc::new(Live::begin(self, command, collections)));
+        self.watcher.watch(live);
+    }
+
+    /// What others see of this run, if it is one that takes long.
+    pub(crate) fn live(&self) -> Option<&Arc<Live>> {
+        self.live.get()
     }
 
     /// A command line to suggest: this program, for the same store.

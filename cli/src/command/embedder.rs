@@ -69,7 +69,7 @@ pub(crate) fn for_identity(
     if settings.provider == Provider::Builtin {
         let message =
             format!("these collections were made by {}, and no server is configured", described(wanted));
-        return Err(CliError::failed(message, next_step));
+        return Err(CliError::usage(message, next_step));
     }
     let embedder = from_settings(settings)?;
     if makes(&*embedder, wanted) {
@@ -78,7 +78,7 @@ pub(crate) fn for_identity(
     let made = identity_of(&*embedder, "");
     let message =
         format!("these collections were made by {}, not by {}", described(wanted), described(&made));
-    Err(CliError::failed(message, next_step))
+    Err(CliError::usage(message, next_step))
 }
 
 /// The vector of one query.

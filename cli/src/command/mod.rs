@@ -20,6 +20,7 @@ pub(crate) mod man;
 pub(crate) mod recover;
 pub(crate) mod report;
 pub(crate) mod search;
+pub(crate) mod selftest;
 pub(crate) mod since;
 pub(crate) mod snapshot;
 pub(crate) mod status;

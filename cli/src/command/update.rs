@@ -60,7 +60,7 @@ pub(crate) struct UpdateArgs {
     #[arg(long, value_name = "SECONDS", help_heading = "Embedder")]
     pub(crate) timeout: Option<i64>,
     /// Pay at most so much in this run, in USD [default: MAX_EMBEDDING_COST, else 10]
-    #[arg(long, value_name = "USD", help_heading = "Limits and names")]
+    #[arg(long, value_name = "USD", help_heading = "Limits and names", allow_negative_numbers = true)]
     pub(crate) max_cost: Option<f64>,
     /// Begins the names of new collections
     #[arg(long, value_name = "PREFIX", help_heading = "Limits and names")]

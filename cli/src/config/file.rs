@@ -16,6 +16,7 @@ pub(crate) struct File {
     pub(crate) embedder: Embedder,
     pub(crate) chunks: Chunks,
     pub(crate) update: Update,
+    pub(crate) search: Search,
     pub(crate) compact: Compact,
     pub(crate) budget: Budget,
     pub(crate) monitor: Monitor,
@@ -65,6 +66,13 @@ pub(crate) struct Update {
     pub(crate) max_file_size_mb: Option<f64>,
     pub(crate) max_files: Option<i64>,
     pub(crate) max_removed_share: Option<f64>,
+    pub(crate) commit_rows: Option<i64>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Search {
+    pub(crate) threads: Option<i64>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]

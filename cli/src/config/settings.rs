@@ -76,6 +76,14 @@ pub(crate) struct UpdateSettings {
     pub(crate) max_files: usize,
     /// A run that would remove a larger share of a collection's documents removes nothing.
     pub(crate) max_removed_share: f64,
+    /// Rows after which documents are committed; none is divided.
+    pub(crate) commit_rows: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct SearchSettings {
+    /// Threads of a search; `None` takes all processors.
+    pub(crate) threads: Option<usize>,
 }
 
 /// When space is given back.
@@ -95,6 +103,7 @@ pub(crate) struct Settings {
     pub(crate) embedder: EmbedderSettings,
     pub(crate) chunks: ChunkLimits,
     pub(crate) update: UpdateSettings,
+    pub(crate) search: SearchSettings,
     pub(crate) compact: CompactSettings,
     pub(crate) budget: BudgetSettings,
     pub(crate) monitor: MonitorSettings,
@@ -129,6 +138,7 @@ impl Settings {
             chunks: chunks(inputs, embedder.counter())?,
             embedder,
             update: update(overrides, inputs)?,
+            search: search(inputs)?,
             compact: compact(inputs)?,
             budget: budget(overrides, inputs)?,
             monitor: monitor(inputs)?,
@@ -364,7 +374,15 @@ fn update(overrides: &Overrides, inputs: &Inputs) -> Result<UpdateSettings, Conf
         max_file_size_bytes: (megabytes * 1_048_576.0) as u64,
         max_files: files.map_or(Ok(300_000), |files| files.within(1, 1_000_000_000))?,
         max_removed_share: share.map_or(0.2, |share| share.value),
+        commit_rows: inputs
+            .key("update.commit_rows", file.commit_rows)
+            .map_or(Ok(256), |rows| rows.within(1, 100_000))?,
     })
+}
+
+fn search(inputs: &Inputs) -> Result<SearchSettings, ConfigError> {
+    let threads = inputs.key("search.threads", inputs.file.search.threads);
+    Ok(SearchSettings { threads: threads.map(|threads| threads.within(1, 1_024)).transpose()? })
 }
 
 fn compact(inputs: &Inputs) -> Result<CompactSettings, ConfigError> {

@@ -58,6 +58,9 @@ fn every_key_of_the_file_is_understood() {
         max_file_size_mb = 0.5
         max_files = 3
         max_removed_share = 0.5
+        commit_rows = 64
+        [search]
+        threads = 2
         [[framework]]
         name = "Swift UI"
         path = "docs/SwiftUI"
@@ -82,6 +85,7 @@ fn every_key_of_the_file_is_understood() {
     assert_eq!(settings.embedder.timeout.as_secs(), 5);
     assert_eq!(settings.chunks.target_tokens, 200);
     assert_eq!(settings.update.max_file_size_bytes, 512 * 1024);
+    assert_eq!((settings.update.commit_rows, settings.search.threads), (64, Some(2)));
     assert_eq!(settings.frameworks[0].path, Path::new("/project/docs/SwiftUI"));
     assert_eq!(settings.trees[0].path, Path::new("/project/documentation"));
     assert_eq!(settings.required_metadata("swift").len(), 3);
@@ -138,6 +142,8 @@ fn nonsense_is_refused_with_the_name_of_its_source() {
         ("[chunks]\nmax_tokens = 9000", "chunks.max_tokens"),
         ("[update]\nmax_removed_share = 1.5", "update.max_removed_share"),
         ("[update]\nmax_removed_share = nan", "update.max_removed_share"),
+        ("[update]\ncommit_rows = 0", "update.commit_rows"),
+        ("[search]\nthreads = 0", "search.threads"),
         ("[update]\nmax_file_size_mb = 0.0", "update.max_file_size_mb"),
         ("[update]\ncollection_prefix = \"a b\"", "update.collection_prefix"),
         ("[[framework]]\npath = \"p\"\ncollection = \"a/b\"", "framework.collection"),

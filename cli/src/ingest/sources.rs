@@ -2,12 +2,12 @@
 //!
 //! A PATH is one framework named after its folder, unless it is a *tree*: a folder without documents of its own, with at
 //! least two child folders that hold some, and not a repository. Then every child is a framework. `Split` overrides the
-//! rule, and a store that already knows the PATH keeps what it decided first ([`SourceRules::known_roots`]): a README
+//! rule, and a store that already knows the PATH keeps what it decided first ([`SourceRules::known`]): a README
 //! added later must not fold 341 collections into one.
 
 use super::collection_name::collection_name;
 use super::scan::walker;
-use super::scan::{BadGlob, Globs, Kind, Reason, Skipped, real_path};
+use super::scan::{BadGlob, Globs, Kind, Reason, Skipped, has_vanished, real_path};
 use crate::config::nearest;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,7 +73,17 @@ pub(crate) struct SourceRules {
     /// Folders never entered: the store, the backups, the logs.
     pub(crate) never_enter: Vec<PathBuf>,
     /// Source roots that collections of the store remember.
-    pub(crate) known_roots: Vec<PathBuf>,
+    pub(crate) known: Vec<Known>,
+}
+
+/// A folder that the store remembers documents from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) framework: String,
+    pub(crate) collection: String,
+    pub(crate) root: PathBuf,
+    pub(crate) include: Vec<String>,
+    pub(crate) exclude: Vec<String>,
 }
 
 /// The frameworks of a run, sorted by collection, and what was left out on the way.
@@ -144,7 +154,7 @@ impl std::error::Error for SourceError {}
 pub(crate) fn plan_sources(paths: &[PathBuf], rules: &SourceRules) -> Result<Sources, SourceError> {
     // With PATHs, --framework names; without, it chooses among the declared.
     let forced = rules.framework.clone().filter(|_| !paths.is_empty());
-    let mut plan = Planner { rules, forced, found: Sources::default() };
+    let mut plan = Planner { rules, forced, found: Sources::default(), missed: Vec::new() };
     if paths.is_empty() {
         plan.declared()?;
     } else {
@@ -165,9 +175,11 @@ struct Planner<'a> {
     rules: &'a SourceRules,
     forced: Option<String>,
     found: Sources,
+    /// Folders that vanished from what the run is about.
+    missed: Vec<&'a Known>,
 }
 
-impl Planner<'_> {
+impl<'a> Planner<'a> {
     fn declared(&mut self) -> Result<(), SourceError> {
         for declared in &self.rules.declared {
             self.add_declared(declared, None)?;
@@ -175,6 +187,7 @@ impl Planner<'_> {
         for tree in &self.rules.trees {
             self.add_children(&real_path(&tree.path), &tree.include, &tree.exclude)?;
         }
+        self.add_vanished()?;
         if let Some(name) = &self.rules.framework {
             let known: Vec<String> =
                 self.found.sources.iter().map(|source| source.framework.clone()).collect();
@@ -216,14 +229,20 @@ impl Planner<'_> {
             let declared = self.declared_for(&parent);
             self.add_declared(&declared, Some(list))?;
         }
-        Ok(())
+        self.add_vanished()
     }
 
     fn folder(&mut self, folder: &Path) -> Result<(), SourceError> {
         if let Some(tree) = self.rules.trees.iter().find(|tree| real_path(&tree.path) == folder) {
-            return self.add_children(folder, &tree.include, &tree.exclude);
+            return self.of_tree(folder, &tree.include, &tree.exclude);
         }
         let is_declared = self.rules.declared.iter().any(|one| real_path(&one.path) == folder);
+        if let Some(known) = self.vanished().find(|one| one.root == folder).filter(|_| !is_declared)
+            && self.forced.as_ref().is_none_or(|name| *name == known.framework)
+        {
+            self.missed.push(known);
+            return Ok(());
+        }
         let split = match self.rules.split {
             Split::Always => true,
             Split::Never => false,
@@ -241,13 +260,28 @@ impl Planner<'_> {
         }
     }
 
+    /// Of a tree, `--framework` can only choose: its children have their own names.
+    fn of_tree(&mut self, tree: &Path, include: &[String], exclude: &[String]) -> Result<(), SourceError> {
+        let chosen = self.forced.take();
+        self.add_children(tree, include, exclude)?;
+        let Some(name) = chosen else { return Ok(()) };
+        let all = self.found.sources.iter().map(|source| source.framework.clone());
+        let known = all.chain(self.missed.iter().map(|known| known.framework.clone())).collect();
+        self.found.sources.retain(|source| source.framework == name);
+        self.missed.retain(|known| known.framework == name);
+        match self.found.sources.len() + self.missed.len() {
+            0 => Err(SourceError::UnknownFramework { name, known }),
+            _ => Ok(()),
+        }
+    }
+
     /// What the store says about this folder: one collection, one a child, or nothing yet.
     fn remembered(&self, folder: &Path) -> Option<bool> {
-        let known = &self.rules.known_roots;
-        if known.iter().any(|root| root == folder) {
+        let known = &self.rules.known;
+        if known.iter().any(|one| one.root == folder) {
             return Some(false);
         }
-        let children = known.iter().filter(|root| root.parent() == Some(folder)).count();
+        let children = known.iter().filter(|one| one.root.parent() == Some(folder)).count();
         (children >= 2).then_some(true)
     }
 
@@ -313,6 +347,25 @@ impl Planner<'_> {
             declared.include.extend_from_slice(include);
             declared.exclude.extend_from_slice(exclude);
             self.add_declared(&declared, None)?;
+        }
+        self.missed.extend(self.vanished().filter(|one| one.root.parent() == Some(tree)));
+        Ok(())
+    }
+
+    /// What the store remembers of folders that are gone by themselves.
+    fn vanished(&self) -> impl Iterator<Item = &'a Known> + use<'a> {
+        self.rules.known.iter().filter(|one| has_vanished(&one.root))
+    }
+
+    /// A folder that was a framework belongs to a run of what is around it: else nobody would ever miss it. Unless
+    /// another folder has taken its place.
+    fn add_vanished(&mut self) -> Result<(), SourceError> {
+        for known in std::mem::take(&mut self.missed) {
+            let Known { framework, collection, root, include, exclude } = known.clone();
+            if self.found.sources.iter().all(|source| source.collection != collection) {
+                let (name, collection) = (Some(framework), Some(collection));
+                self.add_declared(&Declared { name, path: root, include, exclude, collection }, None)?;
+            }
         }
         Ok(())
     }

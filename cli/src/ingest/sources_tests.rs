@@ -65,14 +65,46 @@ fn the_rule_can_be_overridden_both_ways() {
     assert_eq!(collections(&path, &named), ["docs_mine"]);
 }
 
+fn known(root: &Path) -> Known {
+    let framework = root.file_name().unwrap().to_str().unwrap().to_owned();
+    Known { collection: format!("kept_{framework}"), framework, root: root.to_owned(), ..Known::default() }
+}
+
+#[test]
+fn a_framework_that_vanished_from_its_tree_is_missed_and_one_whose_tree_is_out_of_sight_is_not() {
+    let folder = tree(&["docs/a/a.md", "docs/b/b.md"]);
+    let docs = real_path(&folder.path().join("docs"));
+    let rules = SourceRules { known: vec![known(&docs.join("b")), known(&docs.join("gone"))], ..rules() };
+    let declared = DeclaredTree { path: docs.clone(), include: Vec::new(), exclude: Vec::new() };
+    let by_tree = SourceRules { trees: vec![declared], ..rules.clone() };
+    for plan in [plan_sources(&[], &by_tree), plan_sources(std::slice::from_ref(&docs), &rules)] {
+        let found: Vec<String> = plan.unwrap().sources.into_iter().map(|one| one.collection).collect();
+        assert_eq!(found, ["docs_a", "docs_b", "kept_gone"]);
+    }
+    // By its own path it is known again, under the name that it had.
+    assert_eq!(collections(&[docs.join("gone")], &rules), ["kept_gone"]);
+    let chosen = SourceRules { framework: Some("gone".into()), ..by_tree };
+    assert_eq!(collections(&[], &chosen), ["kept_gone"]);
+    // A tree that is named with one of its frameworks is not that framework.
+    assert_eq!(collections(std::slice::from_ref(&docs), &chosen), ["kept_gone"]);
+    let one = SourceRules { framework: Some("a".into()), ..chosen.clone() };
+    assert_eq!(collections(std::slice::from_ref(&docs), &one), ["docs_a"]);
+    let none = SourceRules { framework: Some("aa".into()), ..chosen.clone() };
+    let error = plan_sources(std::slice::from_ref(&docs), &none).unwrap_err();
+    assert!(error.to_string().contains("did you mean a?"), "{error}");
+    fs::remove_dir_all(docs.join("a")).unwrap();
+    fs::remove_dir_all(docs.join("b")).unwrap();
+    assert!(collections(&[], &SourceRules { framework: None, ..chosen }).is_empty());
+}
+
 #[test]
 fn what_the_store_decided_once_stays_decided() {
     let folder = tree(&["docs/README.md", "docs/a/a.md", "docs/b/b.md"]);
     let docs = real_path(&folder.path().join("docs"));
-    let split = SourceRules { known_roots: vec![docs.join("a"), docs.join("b")], ..rules() };
+    let split = SourceRules { known: vec![known(&docs.join("a")), known(&docs.join("b"))], ..rules() };
     assert_eq!(collections(std::slice::from_ref(&docs), &split), ["docs_a", "docs_b"]);
     fs::remove_file(docs.join("README.md")).unwrap();
-    let whole = SourceRules { known_roots: vec![docs.clone()], ..rules() };
+    let whole = SourceRules { known: vec![known(&docs)], ..rules() };
     assert_eq!(collections(&[docs], &whole), ["docs_docs"]);
 }
 

@@ -7,9 +7,10 @@ mod probes;
 
 use serde::Serialize;
 
-use super::Figures;
+use super::{Figures, Now};
 use crate::config::MonitorSettings;
 use crate::exit::Exit;
+use crate::render::units::counted;
 use probes::{Probe, probes};
 
 /// States in the order of their gravity, as Nagios numbers them.
@@ -99,19 +100,41 @@ fn events(figures: &Figures) -> Vec<Problem> {
         note(State::Critical, "damage", format!("{} collections are damaged", figures.counts.damaged));
     }
     match &figures.last_run {
-        // Interrupted on request is nobody's fault.
-        Some(run) if !matches!(run.exit, 0 | 130) => {
-            let gravity = if matches!(run.exit, 3 | 11 | 12) { State::Warning } else { State::Critical };
-            note(gravity, "last_run", format!("the last update ended with exit code {}", run.exit));
+        Some(run) if run.damaged > 0 => {
+            note(
+                State::Critical,
+                "last_run",
+                format!("the last update met {} damaged collections", run.damaged),
+            );
+        }
+        // Interrupted on request, or kept from some collections by another writer, is nobody's fault.
+        Some(run) if !matches!(run.exit, 0 | 11 | 130) => {
+            let gravity = if matches!(run.exit, 3 | 12) { State::Warning } else { State::Critical };
+            let failed = match run.failed {
+                0 => String::new(),
+                failed => format!(", {}", counted(failed, "document failed", "documents failed")),
+            };
+            let text = format!(
+                "the last update ended with exit code {}{failed} (see siltstone log --errors)",
+                run.exit
+            );
+            note(gravity, "last_run", text);
         }
         _ => {}
     }
     for dead in figures.seen.iter().filter(|one| !one.is_running) {
-        let text = format!("the update of process {} ended without a word", dead.now.process);
+        let Now { command, process, .. } = &dead.now;
+        let text = format!("the {command} of process {process} ended without a word");
         note(State::Warning, "died", text);
     }
-    if figures.health.as_ref().is_some_and(|health| health.has_failed) {
-        note(State::Warning, "health", "the last health check found failures".to_owned());
+    match &figures.health {
+        Some(health) if health.damage > 0 => {
+            note(State::Critical, "health", "the last health check found damage".to_owned());
+        }
+        Some(health) if health.has_failed => {
+            note(State::Warning, "health", "the last health check found failures".to_owned());
+        }
+        _ => {}
     }
     for trouble in &figures.ages.troubles {
         note(State::Warning, "backups", trouble.clone());

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use siltstone::Store;
 
-use super::{Ages, Seen, Storage, machine, requests, seen};
+use super::{Ages, Covered, Seen, Storage, machine, requests, seen};
 use crate::command::context::Context;
 use crate::command::health::{self, LastHealth};
 use crate::exit::CliError;
@@ -11,12 +11,14 @@ use crate::ingest::ledger::{Ledger, Tally};
 use crate::runs::{self, RunRecord};
 
 /// What the collections hold, as whoever opened them counted it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Counts {
     pub(crate) collections: u64,
     pub(crate) chunks: u64,
     pub(crate) dead_rows: u64,
     pub(crate) damaged: u64,
+    /// Share of the documents that are embedded, as the last updates counted them.
+    pub(crate) coverage_ratio: Option<f64>,
 }
 
 /// What is known now. What cannot be known on this machine is `None`.
@@ -24,6 +26,8 @@ pub(crate) struct Counts {
 pub(crate) struct Figures {
     pub(crate) now_ms: i64,
     pub(crate) counts: Counts,
+    /// Of each collection of which it is known.
+    pub(crate) coverage: Vec<(String, Covered)>,
     pub(crate) storage: Storage,
     /// Spent since midnight UTC, requests under way included.
     pub(crate) cost_today_usd: f64,
@@ -42,7 +46,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    pub(crate) fn gather(context: &Context, store: &Store, counts: Counts) -> Result<Figures, CliError> {
+    pub(crate) fn gather(
+        context: &Context,
+        store: &Store,
+        counts: Counts,
+        coverage: Vec<(String, Covered)>,
+    ) -> Result<Figures, CliError> {
         let settings = &context.settings;
         let now_ms = context.environment.clock.now_ms();
         let ledger = Ledger::new(&settings.logs);
@@ -59,6 +68,7 @@ impl Figures {
         Ok(Figures {
             now_ms,
             counts,
+            coverage,
             storage: Storage::survey(context, store)?,
             cost_today_usd: tally.spent_usd(),
             requests,

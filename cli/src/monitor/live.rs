@@ -1,4 +1,4 @@
-//! How far a running update is, for other processes: a file under `logs/` that is replaced every second, and a lock
+//! How far an update, a fix, a deep scan or a compaction is, for other processes: a file under `logs/` that is replaced every second, and a lock
 //! beside it that is held for as long as the run lives.
 //!
 //! Whoever finds the lock free knows that the run ended without a word: a kill, a crash, a power cut. Its file stays until
@@ -19,12 +19,18 @@ use super::machine;
 use crate::command::context::Context;
 use crate::ingest::budget::Budget;
 use crate::render::file::replace_unsynced;
+use crate::render::plain::name;
+use crate::render::units::count;
 use crate::runs::store_digest;
+
+/// The command that must be done by a certain time.
+pub(crate) const UPDATE: &str = "update";
+const FILES: &str = "files";
 
 /// How often the file is replaced.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What a running update says about itself.
+/// What a run says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Now {
@@ -40,11 +46,15 @@ pub(crate) struct Now {
     pub(crate) frameworks: u64,
     pub(crate) frameworks_begun: u64,
     pub(crate) collection: String,
-    /// Of this collection.
+    /// Of this collection, in `unit`.
     pub(crate) files_done: u64,
     pub(crate) files: u64,
+    /// `files`, `rows`, `segments`, or `groups` of them.
+    pub(crate) unit: String,
     /// Of all collections of the run so far.
     pub(crate) files_done_in_all: u64,
+    /// Of these, committed or failed: the others are as they were.
+    pub(crate) files_processed: u64,
     pub(crate) chunks_embedded: u64,
     pub(crate) chunks_reused: u64,
     pub(crate) requests_answered: u64,
@@ -56,9 +66,40 @@ pub(crate) struct Now {
 }
 
 impl Now {
+    /// Whether it is an update, which has to be done by a certain time and must not stand still: others read for as long as
+    /// it takes.
+    pub(crate) fn is_update(&self) -> bool {
+        self.command == UPDATE
+    }
+
+    /// `12 of 40 files of docs_x, collection 2 of 7`; as much of it as is known.
+    pub(crate) fn done(&self) -> String {
+        let (done, all) = (count(self.files_done), count(self.files));
+        let mut parts = Vec::new();
+        match self.collection.is_empty() {
+            true if self.is_update() => parts.push(format!("{done} of {all} files of the first collection")),
+            true => {}
+            false if self.files > 0 || self.is_update() => {
+                parts.push(format!("{done} of {all} {} of {}", self.unit, name(&self.collection)));
+            }
+            false => parts.push(name(&self.collection)),
+        }
+        if self.frameworks > 1 {
+            parts.push(format!("collection {} of {}", count(self.frameworks_begun), count(self.frameworks)));
+        }
+        parts.join(", ")
+    }
+
+    /// Files processed in a minute.
     pub(crate) fn files_per_minute(&self) -> f64 {
         let minutes = self.written_ms.saturating_sub(self.started_ms).max(1) as f64 / 60_000.0;
-        self.files_done_in_all as f64 / minutes
+        self.files_processed as f64 / minutes
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("path", &self.shared.path).finish_non_exhaustive()
     }
 }
 
@@ -83,7 +124,10 @@ impl Live {
     /// Begins to say how far this run is, and forgets runs that ended without a word.
     pub(crate) fn begin(context: &Context, command: &str, frameworks: usize) -> Live {
         let (logs, store) = (&context.settings.logs, &context.settings.store);
-        for (path, _) in files(logs, store).into_iter().filter(|(path, _)| !is_locked(path)) {
+        // A compaction does not do what an update left undone.
+        let is_same = |now: &Option<Now>| now.as_ref().is_none_or(|now| now.command == command);
+        let dead = files(logs, store).into_iter().filter(|(path, now)| is_same(now) && !is_locked(path));
+        for (path, _) in dead {
             let _ = std::fs::remove_file(&path).and_then(|()| std::fs::remove_file(lock_of(&path)));
         }
         let process = std::process::id();
@@ -95,6 +139,7 @@ impl Live {
             started_ms: now_ms,
             moved_ms: now_ms,
             stage: "reading folders".to_owned(),
+            unit: FILES.to_owned(),
             frameworks: frameworks as u64,
             limit_usd: context.budget.as_deref().and_then(|budget| budget.terms().run_usd),
             ..Now::default()
@@ -129,6 +174,39 @@ impl Live {
         if *now != before {
             now.moved_ms = self.shared.environment.clock.now_ms();
         }
+    }
+
+    /// Begins with something that concerns so many collections.
+    pub(crate) fn stage(&self, stage: &str, collections: usize) {
+        self.update(|now| {
+            stage.clone_into(&mut now.stage);
+            (now.frameworks, now.frameworks_begun) = (collections as u64, 0);
+            (now.files_done, now.files) = (0, 0);
+            now.collection.clear();
+        });
+    }
+
+    /// Comes to the next collection.
+    pub(crate) fn next(&self, collection: &str) {
+        self.update(|now| {
+            now.frameworks_begun += 1;
+            collection.clone_into(&mut now.collection);
+            (now.files_done, now.files) = (0, 0);
+        });
+    }
+
+    /// Is one further: a segment was read, or a group of them compacted.
+    pub(crate) fn advance(&self) {
+        self.update(|now| now.files_done = (now.files_done + 1).min(now.files));
+    }
+
+    /// Does something with all of a collection, and is so far.
+    pub(crate) fn step(&self, stage: &str, unit: &str, done: u64, all: u64) {
+        self.update(|now| {
+            stage.clone_into(&mut now.stage);
+            unit.clone_into(&mut now.unit);
+            (now.files_done, now.files) = (done, all);
+        });
     }
 
     /// The most memory that was in use on the machine so far.

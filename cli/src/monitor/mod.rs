@@ -10,18 +10,22 @@
 
 mod ages;
 mod check;
+mod coverage;
 mod figures;
 mod live;
 mod machine;
 mod prometheus;
 mod requests;
 mod storage;
+mod watcher;
 
 pub(crate) use ages::Ages;
 pub(crate) use check::{State, UNKNOWN, Verdict, check};
+pub(crate) use coverage::Covered;
 pub(crate) use figures::{Counts, Figures};
-pub(crate) use live::{Live, Now, Seen, seen};
+pub(crate) use live::{Live, Now, Seen, UPDATE, seen};
 pub(crate) use machine::{existing, free_bytes, machine_memory_bytes, peak_memory_bytes};
 pub(crate) use prometheus::render as prometheus;
 pub(crate) use requests::{Day, last_days};
 pub(crate) use storage::{Storage, store_bytes};
+pub(crate) use watcher::Watcher;

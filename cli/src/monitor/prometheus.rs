@@ -4,10 +4,11 @@
 use std::fmt::Write;
 
 use super::check::State;
-use super::{Figures, Now};
+use super::{Covered, Figures, Now};
 
 /// A metric: its name without the prefix, its help, and its samples, each with its label if it has one.
-type Metric = (&'static str, &'static str, Vec<(Option<(&'static str, String)>, f64)>);
+type Metric = (&'static str, &'static str, Vec<Sample>);
+type Sample = (Option<(&'static str, String)>, f64);
 
 /// The text, and the state that `status --check` would give as one of its metrics.
 pub(crate) fn render(figures: &Figures, state: State) -> String {
@@ -45,7 +46,26 @@ fn of_the_store(figures: &Figures, state: State) -> Vec<Metric> {
     let parts = storage.parts().map(|(part, bytes)| (Some(("part", part.to_owned())), bytes as f64));
     let moment = |ms: Option<i64>| ms.map(|ms| (ms / 1_000) as f64);
     let health = figures.health.as_ref();
+    let covered = |value: fn(&Covered) -> f64| -> Vec<Sample> {
+        let each = figures.coverage.iter();
+        each.map(|(name, covered)| (Some(("collection", name.clone())), value(covered))).collect()
+    };
     vec![
+        (
+            "coverage_ratio",
+            "Share of the documents of a collection that are embedded, as its last update counted them.",
+            covered(|covered| covered.ratio),
+        ),
+        (
+            "coverage_documents",
+            "Documents that can be embedded, as they were counted.",
+            covered(|covered| covered.documents as f64),
+        ),
+        (
+            "coverage_timestamp_seconds",
+            "When they were counted.",
+            covered(|covered| (covered.counted_ms / 1_000) as f64),
+        ),
         one("check_state", "What status --check says: 0 ok, 1 warning, 2 critical.", state as u8 as f64),
         one("collections", "Collections of the store.", counts.collections as f64),
         one("chunks", "Live chunks.", counts.chunks as f64),
@@ -75,6 +95,11 @@ fn of_the_store(figures: &Figures, state: State) -> Vec<Metric> {
             "Whether that found failures.",
             health.map(|health| f64::from(u8::from(health.has_failed))),
         ),
+        one(
+            "last_health_damage",
+            "Places of damage that it found.",
+            health.map(|health| health.damage as f64),
+        ),
         one("written_timestamp_seconds", "When these figures were taken.", moment(Some(figures.now_ms))),
     ]
 }
@@ -86,9 +111,23 @@ fn of_the_last_run(figures: &Figures) -> Vec<Metric> {
         one("last_run_exit_code", "Exit code of the last update.", run.map(|run| f64::from(run.exit))),
         one("last_run_seconds", "Duration of the last update.", run.map(|run| run.seconds())),
         one("last_run_files", "Documents that the last update looked at.", run.map(|run| run.files as f64)),
+        one(
+            "last_run_processed_files",
+            "Documents that it committed, or that failed.",
+            run.map(|run| run.processed() as f64),
+        ),
+        one(
+            "last_run_damaged_collections",
+            "Collections that it could not bring up to date because they are damaged.",
+            run.map(|run| run.damaged as f64),
+        ),
         one("last_run_failed_files", "Documents that it could not embed.", run.map(|run| run.failed as f64)),
         one("last_run_error_ratio", "Share of these.", run.map(|run| run.error_percent() / 100.0)),
-        one("last_run_files_per_minute", "Its processing rate.", run.map(|run| run.files_per_minute())),
+        one(
+            "last_run_files_per_minute",
+            "Documents processed a minute.",
+            run.map(|run| run.files_per_minute()),
+        ),
         one("last_run_cost_usd", "What it spent.", run.map(|run| run.cost_usd)),
         one(
             "last_run_peak_memory_bytes",
@@ -104,7 +143,12 @@ fn of_the_last_run(figures: &Figures) -> Vec<Metric> {
 }
 
 fn of_running_updates(figures: &Figures) -> Vec<Metric> {
-    let of = |is_running: bool| figures.seen.iter().filter(move |one| one.is_running == is_running);
+    let of = |is_running: bool| {
+        figures.seen.iter().filter(move |one| one.is_running == is_running && one.now.is_update())
+    };
+    let others = figures.seen.iter().filter(|one| one.is_running && !one.now.is_update());
+    let others = others.map(|one| (Some(("command", one.now.command.clone())), 1.0));
+    let others: std::collections::BTreeMap<_, _> = others.map(|sample| (sample.0.clone(), sample)).collect();
     let each = |value: fn(&Now, i64) -> f64| {
         let sample = |one: &super::Seen| {
             (Some(("process", one.now.process.to_string())), value(&one.now, figures.now_ms))
@@ -113,6 +157,11 @@ fn of_running_updates(figures: &Figures) -> Vec<Metric> {
     };
     vec![
         one("updates_running", "Updates that are under way.", of(true).count() as f64),
+        (
+            "job_running",
+            "Fixes, deep scans and compactions that are under way.",
+            others.into_values().collect(),
+        ),
         one("updates_died", "Updates that ended without a word.", of(false).count() as f64),
         ("running_seconds", "Time since it began.", each(|now, at| seconds(now.started_ms, at))),
         (
@@ -153,12 +202,17 @@ mod tests {
 
     #[test]
     fn every_metric_has_its_help_its_type_and_numbers() {
-        let now = Now { process: 5, ..Now::default() };
+        let now = Now { process: 5, command: "update".into(), ..Now::default() };
+        let scan = Now { process: 6, command: "health --deep-scan".into(), ..Now::default() };
         let figures = Figures {
             now_ms: 5_000,
             last_run: Some(RunRecord::default()),
-            seen: vec![Seen { is_running: true, now }],
+            seen: [now, scan].map(|now| Seen { is_running: true, now }).into(),
             ages: Ages { update_ms: Some(4_000), ..Ages::default() },
+            coverage: vec![(
+                "a\"b".to_owned(),
+                Covered { documents: 4, embedded: 3, ratio: 0.75, counted_ms: 2_000 },
+            )],
             ..Figures::default()
         };
         let text = render(&figures, State::Warning);
@@ -179,7 +233,11 @@ mod tests {
         assert!(samples > 30 && text.ends_with('\n'));
         assert!(text.contains("siltstone_last_success_timestamp_seconds 4\n"));
         assert!(text.contains("siltstone_check_state 1\n"));
+        assert!(text.contains("siltstone_coverage_ratio{collection=\"a\\\"b\"} 0.75\n"));
+        assert!(text.contains("siltstone_coverage_timestamp_seconds{collection=\"a\\\"b\"} 2\n"));
         assert!(text.contains("siltstone_running_seconds{process=\"5\"} 5\n"));
+        assert!(text.contains("siltstone_updates_running 1\n"));
+        assert!(text.contains("siltstone_job_running{command=\"health --deep-scan\"} 1\n"));
         assert!(text.contains("siltstone_storage_bytes{part=\"live\"} 0\n"));
         assert!(!text.contains("\nsiltstone_last_backup"));
     }

@@ -69,6 +69,9 @@ shape! {
     "    \"kept_as\": path|null                        with --reembed: what the collection was"
     "  }]"
     "}"
+    "and on stderr, once a second while documents are embedded:"
+    "{\"event\": \"progress\", \"collection\": string, \"files_done\", \"files\", \"files_processed\", \"chunks_embedded\","
+    " \"chunks_reused\": n, \"spent_usd\": number|null}"
 }
 
 shape! {
@@ -85,7 +88,7 @@ shape! {
     "  \"without_snapshot\": [collection],          those that --snapshot left out"
     "  \"explain\": {                              with --explain: what it took"
     "    \"rows_with_codes\": n, \"passed_heads\": n, \"passed_signs\": n, \"rows_scored\": n,"
-    "    \"bytes_read\": n, \"filtered_by_index\": n, \"filtered_by_metadata\": n, \"seconds\": number"
+    "    \"bytes_read\": n, \"filtered_by_index\": n, \"filtered_by_metadata\": n, \"seconds\": number, \"threads\": n"
     "  }"
     "}"
 }
@@ -115,7 +118,7 @@ shape! {
     "                      \"kept\": [path], \"lost\": [{\"collection\", \"key\": string|null, \"reason\": string}],"
     "                      \"dropped_snapshots\": [string]}|null}, else null; the rest is what is left after it,"
     "  \"history\": [{\"checked_at_ms\", \"status\", \"deep\", \"deep_complete\": bool, \"rows\", \"bytes\", \"coverage_percent\","
-    "               \"failures\": [n a component]}]      the last 90 runs over the whole store"
+    "               \"failures\": [n a component], \"damage\": n of these}]      the last 90 runs over the whole store"
     "}"
 }
 
@@ -133,7 +136,7 @@ shape! {
     STATUS =
     "{"
     "  \"store\": path,"
-    "  \"totals\": {\"collections\", \"documents\", \"chunks\", \"dead_rows\", \"dead_bytes\", \"held_bytes\", \"segments\", \"bytes\", \"snapshots\","
+    "  \"totals\": {\"collections\", \"documents\", \"coverage\" as below, \"chunks\", \"dead_rows\", \"dead_bytes\", \"held_bytes\", \"segments\", \"bytes\", \"snapshots\","
     "             \"writers\": n; documents is null without --documents},"
     "  \"collections\": [{"
     "    \"collection\", \"provider\", \"model\": string, \"dims\": n, \"metric\": string,"
@@ -141,6 +144,7 @@ shape! {
     "    \"dead_bytes\": n,                         about what compaction would give back, if no snapshot kept it"
     "    \"held_bytes\": n,                         segments that only snapshots keep"
     "    \"last_update_ms\": n|null of one that came to its end, \"is_unfinished\": bool, one was interrupted since,"
+    "    \"coverage\": {\"documents\", \"embedded\", \"counted_ms\": n, \"ratio\": 0 to 1}|null, as its last update counted,"
     "    \"last_commit_ms\": n|null, \"snapshots\": [name], \"writer\": string|null,"
     "    \"holder\": null|{\"process\": n, \"command\": string, \"host\": string|null, \"since_ms\", \"age_ms\": n}"
     "  }],"
@@ -149,6 +153,7 @@ shape! {
     "    \"seen\": [{\"is_running\": bool, false: it ended without a word; \"process\": n, \"host\": string|null,"
     "      \"command\", \"stage\", \"collection\": string, \"started_ms\", \"written_ms\", \"moved_ms\": n,"
     "      \"frameworks\", \"frameworks_begun\", \"files_done\", \"files\" of the collection, \"files_done_in_all\": n,"
+    "      \"files_processed\": n of these that were not as they were, \"unit\": string of what files_done counts,"
     "      \"chunks_embedded\", \"chunks_reused\", \"requests_answered\": n, \"cost_usd\": number,"
     "      \"limit_usd\": number|null, \"peak_memory_bytes\", \"machine_peak_bytes\": n|null}],"
     "    \"last_run\": a run of --history without what follows from it, or null,"
@@ -162,10 +167,10 @@ shape! {
     "              \"other_bytes\"; \"reclaimable_bytes\", \"compaction_needs_bytes\": n}"
     "}"
     "--history: {"
-    "  \"runs\": [{\"started_ms\", \"finished_ms\", \"exit\", \"frameworks\", \"files\", \"published\", \"failed\", \"removed\","
-    "            \"chunks_embedded\", \"chunks_reused\", \"tokens\", \"requests\", \"rate_limited\": n, \"cost_usd\": number,"
+    "  \"runs\": [{\"started_ms\", \"finished_ms\", \"exit\", \"frameworks\", \"files\", \"unchanged\", \"published\", \"failed\", \"removed\","
+    "            \"chunks_embedded\", \"chunks_reused\", \"tokens\", \"requests\", \"damaged\" collections, \"rate_limited\": n, \"cost_usd\": number,"
     "            \"peak_memory_bytes\", \"machine_peak_bytes\", \"store_bytes\": n|null,"
-    "            \"seconds\", \"files_per_minute\", \"error_percent\": number}]     oldest first"
+    "            \"seconds\", \"files_per_minute\" (published and failed), \"error_percent\": number}]     oldest first"
     "}"
 }
 
@@ -196,9 +201,9 @@ shape! {
     DASHBOARD =
     "{ \"url\": string, \"process\": n }, and GET /api/status.json: {"
     "  \"taken_ms\": n, \"state\", \"line\", \"problems\", \"storage\": as status --check,"
-    "  \"counts\": {\"collections\", \"chunks\", \"dead_rows\", \"damaged\": n},"
+    "  \"counts\": {\"collections\", \"chunks\", \"dead_rows\", \"damaged\": n, \"coverage_ratio\": number|null},"
     "  \"updates\": \"seen\" of status, \"collections\": as status, \"runs\": as status --history,"
-    "  \"health\": {\"checked_at_ms\", \"status\", \"has_failed\", \"deep\": bool, \"coverage_percent\": number|null,"
+    "  \"health\": {\"checked_at_ms\", \"status\", \"has_failed\", \"deep\": bool, \"damage\": n, \"coverage_percent\": number|null,"
     "             \"failures\": {component: n}}|null,"
     "  \"last_good_run_ms\", \"last_backup_ms\", \"last_verification_ms\", \"last_deep_scan_ms\": n|null,"
     "  \"cost_today_usd\": number, \"requests_last_day\", \"rate_limited_last_day\": n,"
@@ -219,6 +224,15 @@ shape! {
     "            \"samples\": [{\"batch_size\", \"concurrency\": n, \"inputs_per_second\", \"median_ms\", \"p95_ms\": number,"
     "                         \"rate_limited\": n}],"
     "            \"recommended\": {\"batch_size\", \"concurrency\": n}|null}"
+    "}"
+}
+
+shape! {
+    /// `selftest`.
+    SELFTEST =
+    "{"
+    "  \"passed\": bool, \"folder\": path, where it was tried; nothing of it is left,"
+    "  \"checks\": [{\"check\": string, \"passed\": bool, \"says\": string, \"seconds\": number}]"
     "}"
 }
 

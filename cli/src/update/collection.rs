@@ -11,13 +11,13 @@ use crate::exit::CliError;
 use crate::ingest::embed::Embedder;
 use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
-use crate::sources::{self, SourceRoot, SourceRoots};
+use crate::sources::{self, Coverage, SourceRoot, SourceRoots};
 
 use super::estimate::estimate;
 use super::guard::{self, Verdict};
 use super::job::{Job, Looked, look};
+use super::pending::Pending;
 use super::progress::Progress;
-use super::read_back::read_back;
 use super::report::Ended;
 use super::seen::{Seen, SeenFiles};
 use super::staging::{Staging, is_paid};
@@ -115,7 +115,8 @@ impl Run<'_> {
         let mut ended = Ended::of(&scan);
         let exists = store.all_names()?.contains(&self.source.collection);
         if !exists && scan.documents.is_empty() {
-            if scan.state != RootState::Listed {
+            ended.is_let_go = scan.has_vanished() && self.extent.allow_mass_removal;
+            if scan.state != RootState::Listed && !ended.is_let_go {
                 ended.held_back = Some(match &scan.state {
                     RootState::Unreadable { message } => {
                         format!("{} cannot be listed: {message}", scan.root.display())
@@ -173,30 +174,38 @@ impl Run<'_> {
             false => None,
         };
         let others = is_paid.then_some((store, self.identity, &*self.context.notices));
-        let roots = self.roots(&scan, started_ms);
+        let roots = self.roots(&scan, &stored, started_ms);
         let mut recorded = false;
-        self.look_at_all(&scan, &stored, self.seen(store, true), &mut ended, |jobs, ended| {
+        let mut pending = Pending::new(self.context.settings.update.commit_rows);
+        let looked = self.look_at_all(&scan, &stored, self.seen(store, true), &mut ended, |jobs, ended| {
             if !recorded && self.extent.is_whole() {
                 // From here on an interrupted run is known to be one.
                 recorded = true;
                 self.record(store, &roots)?;
             }
             let sources = Sources { texts, staging: &mut staging, others };
-            self.publish(jobs, &stored, sources, &mut writer, ended)
-        })?;
+            self.publish(jobs, &stored, sources, (&mut writer, &mut pending), ended)
+        });
+        // Whatever came in between: what is whole stays.
+        let committed = pending.commit(&mut writer, &stored, &self.source.collection, &mut ended);
+        looked.and(committed)?;
         if ended.stopped.is_none() && !ended.interrupted && self.extent.gone {
             let verdict = self.gone(&scan, &stored, &ended);
             ended.held_back = verdict.held_back;
             remove(&verdict.remove, &stored, &mut writer)?;
             ended.removed = verdict.remove;
         }
+        ended.coverage = self.coverage(&scan, &ended, store.environment().clock.now_ms());
         if ended.stopped.is_none() && !ended.interrupted && self.extent.is_whole() {
             if ended.failed.is_empty() && ended.left + ended.over_limit == 0 {
                 staging.map_or(Ok(()), Staging::drop_all)?;
             }
             if self.source.scope == Scope::Tree && ended.left + ended.over_limit == 0 {
                 let finished_ms = Some(store.environment().clock.now_ms());
-                ended.roots = Some((self.source.collection.clone(), SourceRoots { finished_ms, ..roots }));
+                ended.is_let_go = scan.has_vanished() && ended.held_back.is_none();
+                let coverage = ended.coverage.or(roots.coverage);
+                let roots = SourceRoots { finished_ms, coverage, ..roots };
+                ended.roots = Some((self.source.collection.clone(), roots));
             }
         }
         ended.seconds = started.elapsed().as_secs_f64();
@@ -220,6 +229,9 @@ impl Run<'_> {
     ) -> Result<(), CliError> {
         let result = self.look_at(scan, stored, &mut seen, ended, work);
         let looked = result.as_ref().copied().unwrap_or(0);
+        let unlooked = scan.documents.get(looked..).unwrap_or_default();
+        ended.documents += unlooked.len() as u64;
+        ended.missing += unlooked.iter().filter(|document| !stored.contains(&document.id)).count() as u64;
         seen.finish(match scan.state {
             RootState::Listed => scan.documents.get(looked).map(|document| document.id.as_str()),
             // A folder that is not there for once is no reason to forget its files.
@@ -269,6 +281,13 @@ impl Run<'_> {
                 if let Some(now) = now {
                     seen.note(&document.id, &now);
                 }
+                let is_stored = stored.contains(&document.id);
+                let is_document = match &looked {
+                    Looked::Unusable(reason) => is_stored && reason.may_still_exist(),
+                    _ => true,
+                };
+                ended.documents += u64::from(is_document);
+                ended.missing += u64::from(is_document && !is_stored);
                 match looked {
                     Looked::Same(_) | Looked::Unchanged(_) => ended.unchanged += 1,
                     Looked::Unusable(reason) => ended.unusable(document, reason),
@@ -279,7 +298,7 @@ impl Run<'_> {
                         if job.replaced > 0 {
                             ended.replaced.push((job.document.id.clone(), job.replaced));
                         }
-                        match stored.contains(&job.document.id) {
+                        match is_stored {
                             true => ended.changed += 1,
                             false => ended.new += 1,
                         }
@@ -298,13 +317,13 @@ impl Run<'_> {
         Ok(looked_at)
     }
 
-    /// Gives the jobs their vectors and commits every document that is whole. Says whether to go on.
+    /// Gives the jobs their vectors, and every document that is whole to the writer. Says whether to go on.
     fn publish(
         &self,
         mut jobs: Vec<Job>,
         stored: &Stored,
         mut sources: Sources<'_, '_>,
-        writer: &mut Writer,
+        (writer, pending): (&mut Writer, &mut Pending),
         ended: &mut Ended,
     ) -> Result<bool, CliError> {
         vectors::reuse(&mut jobs, &mut sources, &mut ended.spent)?;
@@ -313,16 +332,16 @@ impl Run<'_> {
         let (cancel, spent) = (&self.context.cancel, &mut ended.spent);
         let staging = sources.staging;
         ended.stopped = vectors::embed(&mut jobs, self.embedder, concurrency, staging, cancel, spent)?;
-        for job in &jobs {
+        for job in jobs {
             if job.is_complete() {
-                put(job, stored, writer)?;
-                ended.published += 1;
-            } else if let Some(reason) = &job.refused {
-                ended.failed.push((job.document.id.clone(), reason.clone()));
+                put(&job, stored, writer)?;
+                if pending.add(job) {
+                    pending.commit(writer, stored, &self.source.collection, ended)?;
+                }
+            } else if let Some(reason) = job.refused {
+                ended.failed.push((job.document.id, reason));
             }
         }
-        writer.commit()?;
-        read_back(jobs.iter().filter(|job| job.is_complete()), writer, &self.source.collection)?;
         ended.interrupted |= self.context.cancel.is_cancelled();
         Ok(ended.stopped.is_none() && !ended.interrupted)
     }
@@ -353,13 +372,22 @@ impl Run<'_> {
     /// The stored documents that are no longer there, as far as they may be removed.
     fn gone(&self, scan: &Scan, stored: &Stored, ended: &Ended) -> Verdict {
         let emptied: BTreeSet<&str> = ended.emptied.iter().map(String::as_str).collect();
-        let is_gone = |id: &str| scan.is_gone(id) || emptied.contains(id);
+        let has_vanished = scan.has_vanished();
+        let is_gone = |id: &str| has_vanished || scan.is_gone(id) || emptied.contains(id);
         let gone = stored.ids().filter(|id| is_gone(id)).map(str::to_owned).collect();
         let most_share = self.context.settings.update.max_removed_share;
-        guard::judge(scan, gone, stored.len(), most_share, self.extent.allow_mass_removal)
+        let allowed = self.extent.allow_mass_removal;
+        guard::judge(scan, gone, stored.len(), most_share, allowed, |command| self.context.siltstone(command))
     }
 
-    fn roots(&self, scan: &Scan, started_ms: i64) -> SourceRoots {
+    /// How much of the folder is in the store; not known of a folder that was not listed, or of which only some files count.
+    fn coverage(&self, scan: &Scan, ended: &Ended, counted_ms: i64) -> Option<Coverage> {
+        let is_known = self.source.scope == Scope::Tree && scan.state == RootState::Listed;
+        let (documents, embedded) = (ended.documents, ended.documents.saturating_sub(ended.missing));
+        is_known.then_some(Coverage { documents, embedded, counted_ms })
+    }
+
+    fn roots(&self, scan: &Scan, stored: &Stored, started_ms: i64) -> SourceRoots {
         let options = self.scan_options.clone();
         let (include, exclude) = self.source.globs.patterns().clone();
         SourceRoots {
@@ -369,6 +397,12 @@ impl Run<'_> {
             never_enter: options.never_enter,
             started_ms: Some(started_ms),
             finished_ms: None,
+            // As far as names tell, until files are read.
+            coverage: Some(Coverage {
+                documents: scan.documents.len() as u64,
+                embedded: scan.documents.iter().filter(|one| stored.contains(&one.id)).count() as u64,
+                counted_ms: started_ms,
+            }),
         }
     }
 

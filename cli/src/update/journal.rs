@@ -3,13 +3,14 @@
 use std::io::IsTerminal;
 
 use crate::command::context::Context;
-use crate::exit::CliError;
+use crate::exit::{CliError, Exit};
 use crate::ingest::budget::Budget;
 use crate::monitor::{peak_memory_bytes, store_bytes};
 use crate::render::plain::one_line;
+use crate::render::units::count;
 use crate::runs::{self, RunRecord};
 
-use super::report::Report;
+use super::report::{Line, Report};
 
 /// Files of each kind that one run puts into the log.
 const LOGGED: usize = 1_000;
@@ -56,12 +57,12 @@ pub(super) fn began(context: &Context, frameworks: usize) {
     journal.write(context);
 }
 
-/// Writes down that a run could not begin.
-pub(super) fn refused(context: &Context, error: &CliError) {
+/// Writes down that a run could not begin. `counts`: it belongs into the history, as one that failed.
+pub(super) fn refused(context: &Context, error: &CliError, counts: bool) {
     let mut journal = Journal::default();
     journal.error(format!("{}; next: {}", error.message, error.next_step));
     journal.write(context);
-    if std::io::stderr().is_terminal() {
+    if !counts || std::io::stderr().is_terminal() {
         // Whoever made a mistake has seen it; only what nobody saw belongs into the history.
         return;
     }
@@ -81,7 +82,12 @@ pub(super) fn ended(context: &Context, report: &Report, started_ms: i64, machine
         ..report.record()
     };
     let mut journal = report.journal();
-    let rate = format!("Processing rate: {:.0} files/min", record.files_per_minute());
+    let rate = format!(
+        "Processing rate: {:.0} files/min ({} processed, {} unchanged)",
+        record.files_per_minute(),
+        count(record.processed()),
+        count(record.unchanged)
+    );
     context.notices.notice(&rate);
     journal.info(rate);
     let text = format!("ended with exit code {} after {:.1} s", record.exit, record.seconds());
@@ -95,7 +101,10 @@ pub(super) fn ended(context: &Context, report: &Report, started_ms: i64, machine
         journal.error(text)
     }
     journal.write(context);
-    remember(context, &record);
+    // Where somebody else was writing everywhere, theirs is the last update; a slip of the pen is none.
+    if !report.is_no_run() {
+        remember(context, &record);
+    }
 }
 
 fn remember(context: &Context, record: &RunRecord) {
@@ -106,6 +115,13 @@ fn remember(context: &Context, record: &RunRecord) {
 }
 
 impl Report {
+    /// Whether nothing was run: every framework was refused because somebody else writes to it, or because the command line
+    /// makes no sense.
+    fn is_no_run(&self) -> bool {
+        let is_locked = |line: &Line| line.ended.as_ref().is_err_and(|error| error.exit == Exit::Locked);
+        !self.lines.is_empty() && self.lines.iter().all(|line| line.is_mistaken || is_locked(line))
+    }
+
     /// The figures of the run, with nothing of how it began and ended.
     fn record(&self) -> RunRecord {
         let mut record = RunRecord {
@@ -115,8 +131,11 @@ impl Report {
             peak_memory_bytes: peak_memory_bytes(),
             ..RunRecord::default()
         };
+        let is_damage = |line: &&Line| line.ended.as_ref().is_err_and(|error| error.exit == Exit::Found);
+        record.damaged = self.lines.iter().filter(is_damage).count() as u64;
         for ended in self.lines.iter().filter_map(|line| line.ended.as_ref().ok()) {
             record.files += ended.new + ended.changed + ended.unchanged;
+            record.unchanged += ended.unchanged;
             record.published += ended.published;
             record.failed += ended.failed.len() as u64;
             record.removed += ended.removed.len() as u64;

@@ -89,8 +89,14 @@ pub(crate) fn mend(
     let ended = run.update(store, &mut Texts::default());
     progress.finish();
     let mut ended = ended?;
-    if let Some((name, roots)) = ended.roots.take().filter(|_| !dry_run) {
-        sources::edit(store.path(), |known| drop(known.insert(name, roots)))?;
+    let (roots, coverage) = (ended.roots.take().filter(|_| !dry_run), ended.coverage);
+    if roots.is_some() || coverage.is_some() {
+        sources::edit(store.path(), |known| {
+            known.extend(roots);
+            if let Some(entry) = known.get_mut(&mending.source.collection) {
+                entry.coverage = coverage.or(entry.coverage);
+            }
+        })?;
     }
     let stopped = match ended.stopped {
         Some(EmbedError::Cancelled) => Some(CliError::interrupted()),

@@ -18,6 +18,7 @@ mod job;
 mod journal;
 mod mend;
 mod other_folder;
+mod pending;
 mod progress;
 mod read_back;
 mod reembed;
@@ -26,6 +27,7 @@ mod seen;
 mod staging;
 mod stored;
 mod texts;
+mod vanished;
 mod vectors;
 
 use std::collections::BTreeMap;
@@ -56,9 +58,42 @@ pub(crate) fn run(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError
     if let Err(error) = &result
         && !args.dry_run
     {
-        journal::refused(context, error);
+        journal::refused(context, error, counts(args, context, error));
     }
     result
+}
+
+/// Whether a run that could not begin is one that failed. A mistyped command line is none, and neither is one that met
+/// somebody else or was called off; settings with which no run can begin are for those who look after the store.
+fn counts(args: &UpdateArgs, context: &Context, error: &CliError) -> bool {
+    match error.exit {
+        Exit::Locked | Exit::Interrupted => false,
+        Exit::Usage => !names_embedder(args) && context.settings.embedder.embedder().is_err(),
+        _ => true,
+    }
+}
+
+/// Whether the command line says what embeds.
+fn names_embedder(args: &UpdateArgs) -> bool {
+    args.embedder.is_some() || args.base_url.is_some() || args.model.is_some() || args.dims.is_some()
+}
+
+/// A PATH that is not there, and of which the store knows nothing, is a slip of the pen: no disk that is not mounted.
+fn check_paths(
+    args: &UpdateArgs,
+    sources: &[Source],
+    known: &BTreeMap<String, SourceRoots>,
+) -> Result<(), CliError> {
+    let is_known =
+        |source: &Source| known.values().any(|roots| roots.roots.iter().any(|root| root.path == source.root));
+    let wrong = sources.iter().find(|source| !source.root.exists() && !is_known(source));
+    match wrong.filter(|_| !args.paths.is_empty()) {
+        None => Ok(()),
+        Some(source) => Err(CliError::usage(
+            format!("{} is not there, and no document of it was ever indexed", source.root.display()),
+            "check the path; `siltstone update --help` shows how documents are named",
+        )),
+    }
 }
 
 fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
@@ -78,13 +113,11 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
             (_, true) => Split::Never,
             _ => Split::Auto,
         },
-        known_roots: known
-            .values()
-            .flat_map(|roots| roots.roots.iter().map(|root| root.path.clone()))
-            .collect(),
+        known: sources::known_roots(&known),
         ..settings.source_rules()
     };
     let planned = plan_sources(&args.paths, &rules)?;
+    check_paths(args, &planned.sources, &known)?;
     for (path, message) in &planned.unlisted_trees {
         context.notices.warning(&format!("{}: {message}; nothing of it is removed", path.display()));
     }
@@ -92,6 +125,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     let price = budget.and_then(|budget| budget.terms().usd_per_million_tokens);
     let mut report = Report::new(settings, &identity, args.dry_run);
     report.priced(price);
+    report.names_embedder(names_embedder(args));
     report.unlisted(&planned.unlisted_trees);
     report.skipped(&planned.skipped);
     let mut progress = Progress::new(context);
@@ -136,6 +170,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
     {
         // What was done is reported whatever becomes of this note of it.
         report.unrecorded = finish(store, &mut report).err();
+        vanished::let_go(store, &report, context);
         progress.stage("giving space back");
         if context.settings.compact.after_update && !report.interrupted {
             give_space_back(store, &report, context);
@@ -189,11 +224,15 @@ impl Frameworks<'_> {
                 embedder,
                 progress,
             };
-            let ended = other_folder::refuse(source, self.known).and_then(|()| match self.store {
+            if let Err(error) = other_folder::refuse(source, self.known) {
+                report.refuse(source, error);
+                continue;
+            }
+            let ended = match self.store {
                 Some(store) if self.reembed => run.reembed(store, &mut texts),
                 Some(store) => run.update(store, &mut texts),
                 None => run.plan_only(&mut texts),
-            });
+            };
             report.add(source, ended);
         }
     }
@@ -254,17 +293,24 @@ fn encode(store: &Store, context: &Context) {
     }
 }
 
-/// Remembers when each collection was brought up to date: one edit for all of them.
+/// Remembers when each collection was brought up to date, and how far it is: one edit for all of them.
 fn finish(store: &Store, report: &mut Report) -> Result<(), CliError> {
-    let finished = report.finished();
-    if finished.is_empty() {
+    let (finished, coverages) = (report.finished(), report.coverages());
+    if finished.is_empty() && coverages.is_empty() && report.let_go().next().is_none() {
         return Ok(());
     }
+    let gone = report.let_go();
     sources::edit(store.path(), |known| {
         for (name, roots) in finished {
             let entry = known.entry(name).or_default();
             let started_ms = entry.started_ms.or(roots.started_ms);
             *entry = sources::SourceRoots { started_ms, ..roots };
+        }
+        for (name, coverage) in coverages {
+            known.entry(name).and_modify(|roots| roots.coverage = Some(coverage));
+        }
+        for name in gone {
+            known.remove(&name);
         }
     })
 }

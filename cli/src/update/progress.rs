@@ -1,4 +1,5 @@
-//! How far a run is: a bar on a terminal, a line now and then elsewhere, nothing with `--quiet`.
+//! How far a run is: a bar on a terminal, a line now and then elsewhere, an event a second with `--json`, nothing with
+//! `--quiet`.
 
 use std::io::IsTerminal;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::context::Context;
 use crate::ingest::budget::Budget;
-use crate::monitor::Live;
+use crate::monitor::{Live, UPDATE};
 use crate::render::notices::Notices;
 use crate::render::units::count;
 
@@ -16,14 +17,18 @@ use super::report::Ended;
 
 /// How often a line is printed where there is no terminal.
 const EVERY: Duration = Duration::from_secs(15);
+/// And for programs, where the result is for one.
+const EVERY_EVENT: Duration = Duration::from_secs(1);
 
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
+    /// Whether programs read.
+    json: bool,
     notices: Arc<Notices>,
     budget: Option<Arc<Budget>>,
     state: Mutex<State>,
     /// For other processes, while anything is written.
-    live: Option<Live>,
+    live: Option<Arc<Live>>,
 }
 
 struct State {
@@ -33,6 +38,7 @@ struct State {
     /// What was said of this collection so far.
     embedded: u64,
     reused: u64,
+    processed: u64,
     started: Instant,
     said: Instant,
 }
@@ -40,7 +46,7 @@ struct State {
 impl Progress {
     pub(super) fn new(context: &Context) -> Self {
         let notices = Arc::clone(&context.notices);
-        let shown = std::io::stderr().is_terminal() && notices.shows_progress();
+        let shown = !context.json && std::io::stderr().is_terminal() && notices.shows_progress();
         let bar = shown.then(|| {
             let bar = ProgressBar::new(0);
             let template = "{prefix} [{bar:30}] {pos}/{len} files {per_sec} eta {eta}  {msg}";
@@ -56,15 +62,18 @@ impl Progress {
             total: 0,
             embedded: 0,
             reused: 0,
+            processed: 0,
             started: now,
             said: now,
         };
-        Progress { bar, notices, budget: context.budget.clone(), state: Mutex::new(state), live: None }
+        let (budget, live) = (context.budget.clone(), context.live().cloned());
+        Progress { bar, json: context.json, notices, budget, state: Mutex::new(state), live }
     }
 
-    /// From now on other processes see how far the run is, until this value is dropped.
+    /// From now on other processes see how far the run is.
     pub(super) fn publish(&mut self, context: &Context, frameworks: usize) {
-        self.live = Some(Live::begin(context, "update", frameworks));
+        context.publish(UPDATE, frameworks);
+        self.live = context.live().cloned();
     }
 
     /// What is being done, when it is not documents.
@@ -76,7 +85,7 @@ impl Progress {
 
     /// The most memory that was in use on the machine since [`Progress::publish`].
     pub(super) fn machine_peak_bytes(&self) -> Option<u64> {
-        self.live.as_ref().and_then(Live::machine_peak_bytes)
+        self.live.as_ref().and_then(|live| live.machine_peak_bytes())
     }
 
     pub(super) fn begin(&self, collection: &str, files: u64) {
@@ -88,6 +97,7 @@ impl Progress {
             total: files,
             embedded: 0,
             reused: 0,
+            processed: 0,
             started: now,
             said: now,
         };
@@ -97,27 +107,26 @@ impl Progress {
             bar.set_prefix(collection.to_owned());
         }
         if let Some(live) = &self.live {
-            live.update(|now| {
-                now.stage = "embedding".to_owned();
-                now.frameworks_begun += 1;
-                collection.clone_into(&mut now.collection);
-                (now.files_done, now.files) = (0, files);
-            });
+            live.next(collection);
+            live.step("embedding", "files", 0, files);
         }
     }
 
     pub(super) fn advance(&self, files: u64, ended: &Ended) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.done += files;
+        let processed = ended.published + ended.failed.len() as u64;
         if let Some(live) = &self.live {
             live.update(|now| {
                 now.files_done += files;
                 now.files_done_in_all += files;
+                now.files_processed += processed.saturating_sub(state.processed);
                 now.chunks_embedded += ended.spent.embedded.saturating_sub(state.embedded);
                 now.chunks_reused += ended.spent.reused.saturating_sub(state.reused);
             });
             (state.embedded, state.reused) = (ended.spent.embedded, ended.spent.reused);
         }
+        state.processed = processed;
         let mut message =
             format!("{} chunks embedded, {} reused", count(ended.spent.embedded), count(ended.spent.reused));
         if let Some(money) = self.budget.as_deref().and_then(money) {
@@ -126,15 +135,24 @@ impl Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(state.done);
             bar.set_message(message);
-        } else if state.said.elapsed() >= EVERY {
+        } else if self.json && state.said.elapsed() >= EVERY_EVENT {
+            state.said = Instant::now();
+            let budget = self.budget.as_deref();
+            let event = serde_json::json!({
+                "event": "progress", "collection": state.collection, "files_done": state.done, "files": state.total,
+                "files_processed": processed, "chunks_embedded": ended.spent.embedded,
+                "chunks_reused": ended.spent.reused, "spent_usd": budget.map(Budget::spent_usd),
+            });
+            self.notices.notice(&event.to_string());
+        } else if !self.json && state.said.elapsed() >= EVERY {
             state.said = Instant::now();
             let minutes = state.started.elapsed().as_secs_f64() / 60.0;
             self.notices.notice(&format!(
-                "{}: {} of {} files, {message}, {:.0} files/min",
+                "{}: {} of {} files, {message}, {:.0} files/min processed",
                 state.collection,
                 count(state.done),
                 count(state.total),
-                state.done as f64 / minutes.max(1e-9)
+                processed as f64 / minutes.max(1e-9)
             ));
         }
     }

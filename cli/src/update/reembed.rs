@@ -57,6 +57,8 @@ impl Run<'_> {
         let mut ended =
             Run { source: &source, scan_options: self.scan_options.clone(), ..*self }.update(store, texts)?;
         let roots = ended.roots.take();
+        // Of the new embedding; the old one holds what it held.
+        ended.coverage = None;
         if self.extent.dry_run {
             return Ok(ended);
         }

@@ -15,7 +15,7 @@ use crate::ingest::price::cost_usd;
 use crate::ingest::scan::{Reason, Scan, Skipped};
 use crate::ingest::sources::Source;
 use crate::render::units::{count, counted};
-use crate::sources::SourceRoots;
+use crate::sources::{Coverage, SourceRoots};
 
 use super::vectors::Spent;
 
@@ -59,6 +59,13 @@ pub(super) struct Ended {
     pub(super) seconds: f64,
     /// The safety copy of the embedding whose place a new one took.
     pub(super) kept_as: Option<PathBuf>,
+    /// Its folder is gone for good: nothing of it is to be remembered.
+    pub(super) is_let_go: bool,
+    /// Documents that can be embedded, as far as they were looked at; of these, not in the store.
+    pub(super) documents: u64,
+    pub(super) missing: u64,
+    /// What follows from that, where all of the folder is known.
+    pub(super) coverage: Option<Coverage>,
     /// What to remember of a run that came to its end.
     pub(super) roots: Option<(String, SourceRoots)>,
 }
@@ -91,6 +98,8 @@ pub(super) struct Line {
     framework: String,
     root: PathBuf,
     pub(super) ended: Result<Ended, CliError>,
+    /// The command line asked for what makes no sense here.
+    pub(super) is_mistaken: bool,
 }
 
 pub(super) struct Report {
@@ -111,6 +120,8 @@ pub(super) struct Report {
     pub(super) cost: Option<Cost>,
     /// Frameworks that it did not come to.
     pub(super) not_begun: u64,
+    /// Whether the command line itself says what embeds: then it is to blame where that does not fit a collection.
+    names_embedder: bool,
 }
 
 /// The money of a run.
@@ -137,11 +148,22 @@ impl Report {
             usd_per_million_tokens: None,
             cost: None,
             not_begun: 0,
+            names_embedder: false,
         }
     }
 
     pub(super) fn priced(&mut self, usd_per_million_tokens: Option<f64>) {
         self.usd_per_million_tokens = usd_per_million_tokens;
+    }
+
+    pub(super) fn names_embedder(&mut self, names_embedder: bool) {
+        self.names_embedder = names_embedder;
+    }
+
+    /// A framework that the command line must not name like this.
+    pub(super) fn refuse(&mut self, source: &Source, error: CliError) {
+        self.add(source, Err(error));
+        self.lines.iter_mut().last().into_iter().for_each(|line| line.is_mistaken = true);
     }
 
     pub(super) fn unlisted(&mut self, trees: &[(PathBuf, String)]) {
@@ -159,7 +181,9 @@ impl Report {
             Err(error) => error.exit == Exit::Interrupted,
         };
         let (collection, framework) = (source.collection.clone(), source.framework.clone());
-        self.lines.push(Line { collection, framework, root: source.root.clone(), ended });
+        let is_usage = ended.as_ref().is_err_and(|error| error.exit == Exit::Usage);
+        let is_mistaken = is_usage && self.names_embedder;
+        self.lines.push(Line { collection, framework, root: source.root.clone(), ended, is_mistaken });
     }
 
     /// Tokens, by the estimate, that a dry run would send.
@@ -189,6 +213,18 @@ impl Report {
     /// What to remember of the collections that were brought up to date.
     pub(super) fn finished(&mut self) -> Vec<(String, SourceRoots)> {
         self.lines.iter_mut().filter_map(|line| line.ended.as_mut().ok()?.roots.take()).collect()
+    }
+
+    /// How much the collections hold of their documents.
+    pub(super) fn coverages(&self) -> Vec<(String, Coverage)> {
+        let of = |line: &Line| Some((line.collection.clone(), line.ended.as_ref().ok()?.coverage?));
+        self.lines.iter().filter_map(of).collect()
+    }
+
+    /// The collections whose folders are gone for good.
+    pub(super) fn let_go(&self) -> impl Iterator<Item = String> + use<> {
+        let is_one = |line: &&Line| line.ended.as_ref().is_ok_and(|ended| ended.is_let_go);
+        self.lines.iter().filter(is_one).map(|line| line.collection.clone()).collect::<Vec<_>>().into_iter()
     }
 
     /// The collections whose update did not fail.

@@ -56,12 +56,65 @@ fn commits_and_searches_are_measured_and_nothing_is_left() {
     let written: Value = serde_json::from_slice(&written).unwrap();
     assert!(written["commit"].is_null() && written["search"]["samples"].is_array());
     work.run(&["bench", "--only", "embed"]).expect(2);
-    work.run(&["bench", "--apply"]).expect(2);
     // Without a store there is still a disk.
     let empty = Work::empty();
     let report = empty.run(&["bench", "--seconds", "0.02", "--json"]).expect(0).json();
     assert!(report["search"].is_null() && report["commit"]["samples"].is_array());
     assert!(files(empty.path()).is_empty());
+}
+
+#[test]
+fn what_is_recommended_is_written_and_then_holds() {
+    let work = Work::with_store();
+    let old = "# ours\n[embedder]\ndims = 32\n\n[update]\ncommit_rows = 7 # old\n";
+    std::fs::write(work.path().join("siltstone.toml"), old).unwrap();
+    let report = work.run(&["bench", "--seconds", "0.02", "--json", "--apply"]).expect(0).json();
+    let (rows, threads) = (
+        report["commit"]["recommended"].as_u64().unwrap(),
+        report["search"]["recommended_threads"].as_u64().unwrap(),
+    );
+    let written = std::fs::read_to_string(work.path().join("siltstone.toml")).unwrap();
+    let expected = old.replace("commit_rows = 7", &format!("commit_rows = {rows}"));
+    assert_eq!(written, format!("{expected}\n[search]\nthreads = {threads}\n"));
+    let shown = work.run(&["search", "install", "--explain", "--json"]).expect(0).json();
+    assert_eq!(shown["explain"]["threads"], threads, "{shown}");
+    // Only what was measured is written, and nothing where there was nothing to measure.
+    std::fs::write(work.path().join("siltstone.toml"), old).unwrap();
+    work.run(&["bench", "--only", "search", "--seconds", "0.02", "--apply"]).expect(0);
+    let written = std::fs::read_to_string(work.path().join("siltstone.toml")).unwrap();
+    assert_eq!(written, format!("{old}\n[search]\nthreads = {threads}\n"));
+    let empty = Work::empty();
+    let nothing = empty.run(&["bench", "--only", "search", "--apply"]).expect(1);
+    assert!(nothing.stderr.contains("nothing was measured"), "{nothing:?}");
+    assert!(!empty.path().join("siltstone.toml").exists());
+}
+
+#[test]
+fn commits_have_as_many_rows_as_the_settings_say_and_searches_as_many_threads() {
+    let work = Work::empty();
+    for page in 0..600 {
+        crate::health::write(&work, &format!("Alpha/p{page}.md"), &format!("# P{page}\n\nIt says {page}.\n"));
+    }
+    // Documents are looked at in groups of 256; commits are not bound to them, and the last one has the rest.
+    for (settings, commits) in [("commit_rows = 599\n", 2), ("commit_rows = 100\n", 6), ("", 3)] {
+        let _ = std::fs::remove_dir_all(work.store());
+        let text = format!("[embedder]\ndims = 32\n[update]\n{settings}[search]\nthreads = 3\n");
+        std::fs::write(work.path().join("siltstone.toml"), text).unwrap();
+        let run = work.run(&["update", "docs/Alpha", "--json"]).expect(0).json();
+        assert_eq!(run["collections"][0]["documents"]["published"], 600, "{run}");
+        let shown = work.run(&["status", "--json"]).expect(0).json();
+        assert_eq!(shown["collections"][0]["commit"], commits, "{settings}: {shown}");
+        assert_eq!(shown["collections"][0]["chunks"], 600);
+    }
+    let shown = work.run(&["search", "says", "--explain", "--json"]).expect(0).json();
+    assert_eq!(shown["explain"]["threads"], 3, "{shown}");
+    assert!(work.run(&["search", "says", "--explain"]).expect(0).stdout.contains("3 threads"));
+    let rows = work.run(&["export"]).expect(0).stdout;
+    std::fs::write(work.path().join("all.jsonl"), rows).unwrap();
+    std::fs::write(work.path().join("siltstone.toml"), "[update]\ncommit_rows = 200\n").unwrap();
+    work.run(&["init", "--store", "other", "--no-config"]).expect(0);
+    let imported = work.run(&["import", "all.jsonl", "--store", "other", "--json"]).expect(0).json();
+    assert_eq!(imported["collections"][0]["commits"], 3, "{imported}");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::harness::Work;
 use crate::server::{Act, Server};
 
 /// A dashboard that runs; ended when it is dropped.
-struct Dashboard {
+pub(crate) struct Dashboard {
     child: Child,
     /// Such as `127.0.0.1:43210`.
     address: String,
@@ -25,14 +25,14 @@ impl Drop for Dashboard {
 }
 
 #[derive(Debug)]
-struct Answer {
+pub(crate) struct Answer {
     status: u16,
     headers: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Dashboard {
-    fn start(work: &Work, arguments: &[&str]) -> Dashboard {
+    pub(crate) fn start(work: &Work, arguments: &[&str]) -> Dashboard {
         let line = [&["dashboard", "--port", "0"], arguments].concat();
         let mut child = work.command(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut said = String::new();
@@ -61,7 +61,7 @@ impl Dashboard {
         Answer { status, headers: head.to_ascii_lowercase(), body: body.to_owned() }
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         let answer = self.ask("GET", path, &self.address);
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
         answer

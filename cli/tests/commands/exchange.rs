@@ -112,5 +112,6 @@ fn a_bad_line_is_named_and_what_came_before_it_is_stored() {
     std::fs::write(work.path().join("other.jsonl"), other).unwrap();
     let ended = work.run(&["import", "other.jsonl"]).expect(1);
     assert!(ended.stderr.contains("holds other embeddings: model"), "{ended:?}");
+    assert!(ended.stderr.contains("into another collection"), "{ended:?}");
     work.run(&["import", "none.jsonl"]).expect(1);
 }

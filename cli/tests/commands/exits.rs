@@ -101,6 +101,32 @@ fn a_newer_format_ends_with_1_and_says_so() {
 }
 
 #[test]
+fn settings_that_make_no_sense_end_with_2_wherever_they_come_from() {
+    let work = Work::with_store();
+    std::fs::create_dir_all(work.path().join("docs")).unwrap();
+    std::fs::write(work.path().join("docs/page.md"), "# Page\n\nText.\n").unwrap();
+    let key = |file: &str| format!("[embedder]\nmodel = \"m\"\napi_key_file = \"{file}\"\n");
+    let plain = "[embedder]\nbase_url = \"http://embeddings.invalid/v1\"\nmodel = \"m\"\n";
+    for (settings, env, says) in [
+        ("[embedder]\nbase_url = \"ftp://x\"\n", "", "base_url"),
+        ("[embedder]\nbase_url = \"not an address\"\n", "", "base_url"),
+        ("[embedder]\nmodel = \"m\"\n", "", "OPENAI_API_KEY"),
+        (plain, "sk-x", "unencrypted"),
+        (&key("none.key"), "", "none.key"),
+        ("[embedder]\ndims = 0\n", "", "embedder.dims"),
+        ("[[framework]]\npath = \"docs\"\ninclude = [\"a{\"]\n", "", "docs"),
+    ] {
+        std::fs::write(work.path().join("siltstone.toml"), settings).unwrap();
+        let mut command = work.command(&["update", "docs", "--force"]);
+        if !env.is_empty() {
+            command.env("OPENAI_API_KEY", env);
+        }
+        let ended = crate::harness::Ended::of(command.output().unwrap()).expect(2);
+        assert!(ended.stderr.contains(says), "{settings}: {ended:?}");
+    }
+}
+
+#[test]
 fn help_and_version_end_with_0() {
     let work = Work::empty();
     assert!(work.run(&["--help"]).expect(0).stdout.contains("130  interrupted"));
@@ -120,11 +146,11 @@ fn another_embedder_is_refused_with_what_to_set() {
         ..Default::default()
     };
     store.create_collection("paid", identity).unwrap();
-    let ended = work.run(&["search", "x"]).expect(1);
+    let ended = work.run(&["search", "x"]).expect(2);
     assert!(
         ended.stderr.contains("text-embedding-3-small") && ended.stderr.contains("base_url"),
         "{ended:?}"
     );
-    let ended = work.run(&["search", "x", "--base-url", "https://api.openai.com/v1"]).expect(1);
+    let ended = work.run(&["search", "x", "--base-url", "https://api.openai.com/v1"]).expect(2);
     assert!(ended.stderr.contains("OPENAI_API_KEY"), "{ended:?}");
 }

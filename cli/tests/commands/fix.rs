@@ -246,6 +246,38 @@ fn a_probe_embeds_samples_again_and_pays_no_more_than_it_may() {
 }
 
 #[test]
+fn a_probe_that_cannot_be_made_is_no_good_end() {
+    let server = Server::start();
+    let work = Work::empty();
+    let settings = |url: &str, price: f64| {
+        let text = format!(
+            "[embedder]\nbase_url = \"{url}\"\nmodel = \"scripted\"\ndims = 64\n\
+             usd_per_million_tokens = {price:?}\n"
+        );
+        std::fs::write(work.path().join("siltstone.toml"), text).unwrap();
+    };
+    settings(&server.url, 0.0);
+    crate::health::write(&work, "Paid/page.md", "# Page\n\nIt costs.\n");
+    work.run(&["update", "docs/Paid", "--force"]).expect(0);
+    assert_eq!(report(&work, &["--probe", "1"], 0)["probed"], 1);
+    let probe = |code: i32, says: &str| {
+        let found = report(&work, &["--probe", "1"], code);
+        assert_eq!((&found["status"], &found["probed"]), (&json!("info"), &json!(0)), "{found}");
+        assert!(part(&found, "integrity")["not_checked"].to_string().contains(says), "{found}");
+        let text = work.run(&["health", "--probe", "1"]).expect(code);
+        assert!(text.stderr.contains("--probe did not do what was asked") || code == 0, "{text:?}");
+    };
+    server.then([crate::server::Act::Status(401, "{}"); 2]);
+    probe(1, "401");
+    settings(&server.url, 1000.0);
+    probe(12, "--max-cost");
+    settings("ftp://nowhere", 0.0);
+    probe(2, "base_url");
+    // Without being asked for, it is only said.
+    report(&work, &[], 0);
+}
+
+#[test]
 fn a_price_that_is_not_known_is_no_price() {
     let server = Server::start();
     let work = paid(&server, "");

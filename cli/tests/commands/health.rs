@@ -74,7 +74,11 @@ fn a_store_that_holds_its_documents_passes() {
         let written = std::fs::read_to_string(work.path().join("report.json")).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), found);
     }
-    assert!(work.run(&["health", "--output", "no/where.json"]).expect(1).stderr.contains("no/where.json"));
+    let unwritten = work.run(&["health", "--output", "no/where.json"]).expect(1);
+    assert!(
+        unwritten.stderr.contains("no/where.json") && unwritten.stdout.contains("PASS  health of"),
+        "{unwritten:?}"
+    );
 }
 
 #[test]

@@ -23,10 +23,12 @@ mod journey;
 mod locks;
 mod manners;
 mod paid;
+mod progress;
 mod real;
 mod reembed;
 mod report;
 mod reuse;
+mod selftest;
 #[path = "../server/mod.rs"]
 mod server;
 mod shapes;
@@ -35,4 +37,5 @@ mod snapshots;
 mod surroundings;
 mod together;
 mod updates;
+mod vanished;
 mod watched;

@@ -119,7 +119,7 @@ fn two_signals_end_a_command_that_waits_for_a_server() {
     let identity = EmbeddingIdentity { model: "m".into(), normalised: true, ..EmbeddingIdentity::default() };
     let collection = store.create_collection("paid", identity.clone()).unwrap();
     // The provider of a server is its name, which only the program knows how to write.
-    let probe = work.run(&["search", "x", "--base-url", &url, "--model", "m"]).expect(1);
+    let probe = work.run(&["search", "x", "--base-url", &url, "--model", "m"]).expect(2);
     let provider = probe.stderr.split("not by m of ").nth(1).unwrap().split(',').next().unwrap().to_owned();
     drop(collection);
     store.drop_collection("paid").unwrap();

@@ -40,7 +40,7 @@ fn the_old_embedding_is_searched_until_the_new_one_is_whole_and_can_be_had_back(
     work.run(&[&UPDATE[..], &["100000"]].concat()).expect(0);
     assert_eq!(server.counts(), (24, 24));
     configure(&work, &server, "second");
-    let refused = work.run(&[&UPDATE[..], &["100000"]].concat()).expect(1);
+    let refused = work.run(&[&UPDATE[..], &["100000"]].concat()).expect(2);
     assert!(refused.stderr.contains("--reembed"), "{refused:?}");
     let dry = work.run(&["update", "docs", "--split", "--reembed", "--dry-run"]).expect(0);
     assert!(dry.stdout.contains("12 chunks to embed") && server.counts().0 == 24, "{dry:?}");

@@ -26,9 +26,13 @@ fn the_log_has_the_line_that_the_guide_looks_for_and_errors_by_themselves() {
     let work = with_run();
     let log = work.run(&["log"]).expect(0).stdout;
     assert!(
-        log.lines().any(|line| line.contains(" INFO Processing rate: ") && line.ends_with(" files/min")),
+        log.lines().any(|line| line.contains(" INFO Processing rate: ")
+            && line.ends_with(" files/min (5 processed, 0 unchanged)")),
         "{log}"
     );
+    // What is as it was says nothing about the pace.
+    let again = work.run(&["update", "docs/Alpha"]).expect(0).stderr;
+    assert!(again.contains("Processing rate: 0 files/min (0 processed, 5 unchanged)"), "{again}");
     assert!(log.contains("update of 1 frameworks began") && log.contains("ended with exit code 0"), "{log}");
     assert!(work.run(&["log", "--errors"]).expect(0).stdout.is_empty());
     std::fs::remove_dir_all(work.path().join("docs/Alpha")).unwrap();
@@ -251,6 +255,138 @@ fn a_run_that_could_not_begin_is_not_forgotten() {
 }
 
 #[test]
+fn a_mistyped_command_line_and_a_second_update_leave_the_last_one_as_it_is() {
+    let work = with_run();
+    let last = || work.run(&["status", "--json"]).expect(0).json()["updates"]["last_run"].clone();
+    let before = last();
+    work.run(&["update"]).expect(2);
+    work.run(&["update", "docs/Alpha", "--base-url", "ftp://nowhere"]).expect(2);
+    work.run(&["update", "docs/Alhpa"]).expect(2);
+    work.run(&["update", "docs/Alpha", "--dims", "9"]).expect(2);
+    work.run(&["update", "docs/Alpha", "--max-cost", "-1"]).expect(2);
+    std::fs::create_dir_all(work.path().join("other/Alpha")).unwrap();
+    std::fs::write(work.path().join("other/Alpha/page.md"), "# Page\n\nText.\n").unwrap();
+    work.run(&["update", "other/Alpha"]).expect(2);
+    let writer = work.collection("docs_Alpha").writer().unwrap();
+    work.run(&["update", "docs/Alpha"]).expect(11);
+    assert_eq!(last(), before);
+    assert_eq!(problems(&check(&work, "", 0)), [""; 0]);
+    let log = work.run(&["log", "--errors"]).expect(0).stdout;
+    assert!(log.contains("no documents named") && log.contains("ended with exit code 11"), "{log}");
+    drop(writer);
+    // Settings with which no update can begin are another matter: nobody else would say so.
+    std::fs::write(work.path().join("siltstone.toml"), "[embedder]\nbase_url = \"ftp://nowhere\"\n").unwrap();
+    work.run(&["update", "docs/Alpha", "--force"]).expect(2);
+    assert_eq!(problems(&check(&work, "", 2)), ["last_run"]);
+    work.run(&["update", "docs/Alpha"]).expect(0);
+    assert_eq!(problems(&check(&work, "", 0)), [""; 0]);
+    // And so are settings that do not fit the collections any more.
+    std::fs::write(work.path().join("siltstone.toml"), "[embedder]\ndims = 9\n").unwrap();
+    work.run(&["update", "docs/Alpha", "--force"]).expect(2);
+    assert_eq!(problems(&check(&work, "", 2)), ["last_run"]);
+}
+
+#[test]
+fn damage_that_was_met_is_critical_even_when_it_is_not_there_any_more() {
+    let work = with_run();
+    let directory = work.collection("docs_Alpha").directory().to_owned();
+    let manifests = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path());
+    let manifest = manifests.filter(|path| path.to_string_lossy().contains("manifest-")).max().unwrap();
+    let whole = std::fs::read(&manifest).unwrap();
+    crate::harness::flip(&manifest, 40);
+    work.run(&["update", "docs/Alpha"]).expect(3);
+    std::fs::write(&manifest, &whole).unwrap();
+    let verdict = check(&work, "", 2);
+    assert_eq!(problems(&verdict), ["last_run"], "{verdict}");
+    work.run(&["update", "docs/Alpha"]).expect(0);
+    check(&work, "", 0);
+    crate::harness::flip(&manifest, 40);
+    work.run(&["health"]).expect(3);
+    std::fs::write(&manifest, &whole).unwrap();
+    let verdict = check(&work, "", 2);
+    assert_eq!(problems(&verdict), ["health"], "{verdict}");
+    assert!(verdict["line"].as_str().unwrap().contains("the last health check found damage"), "{verdict}");
+    // Documents that are not embedded are none.
+    std::fs::write(work.path().join("docs/Alpha/new.md"), "# New\n\nNew.\n").unwrap();
+    work.run(&["health"]).expect(3);
+    assert_eq!(problems(&check(&work, "", 1)), ["health"]);
+}
+
+#[test]
+fn coverage_is_what_health_computes_without_reading_the_documents_again() {
+    let work = Work::empty();
+    for page in 0..5 {
+        crate::health::write(&work, &format!("Alpha/p{page}.md"), &format!("# P{page}\n\nIt says {page}.\n"));
+        crate::health::write(&work, &format!("Beta/p{page}.md"), &format!("# Q{page}\n\nIt says {page}.\n"));
+    }
+    // Neither of these can be embedded, so neither is missing.
+    crate::health::write(&work, "Alpha/empty.md", "");
+    std::fs::write(work.path().join("docs/Alpha/binary.md"), b"\0\x01\x02").unwrap();
+    let prometheus = work.path().join("siltstone.prom");
+    let agree = |alpha: (u64, u64), beta: (u64, u64), percent: f64, code: i32| {
+        let health = work.run(&["health", "--json"]).expect(code).json();
+        assert_eq!(health["components"][2]["coverage_percent"], percent, "{health}");
+        let shown = work.run(&["status", "--json"]).expect(0).json();
+        for (at, (documents, embedded)) in [alpha, beta].into_iter().enumerate() {
+            let one = &shown["collections"][at]["coverage"];
+            assert_eq!(
+                (&one["documents"], &one["embedded"]),
+                (&documents.into(), &embedded.into()),
+                "{shown}"
+            );
+            assert_eq!(one["ratio"], embedded as f64 / documents as f64, "{shown}");
+            assert_eq!(health["surveyed"][at]["documents"], documents, "{health}");
+            assert_eq!(health["surveyed"][at]["embedded"], embedded, "{health}");
+        }
+        assert_eq!(shown["totals"]["coverage"]["documents"], alpha.0 + beta.0);
+        let text = work.run(&["status", "--prometheus", prometheus.to_str().unwrap()]).expect(0).stdout;
+        let said = format!("{} of 10 documents embedded, as their updates counted up to ", alpha.1 + beta.1);
+        assert!(text.contains(&said) && text.contains(&format!(" {percent} %")), "{text}");
+        let metrics = std::fs::read_to_string(&prometheus).unwrap();
+        let ratio = format!(
+            "siltstone_coverage_ratio{{collection=\"docs_Alpha\"}} {}\n",
+            alpha.1 as f64 / alpha.0 as f64
+        );
+        assert!(metrics.contains(&ratio), "{metrics}");
+        assert!(
+            metrics.contains("siltstone_coverage_timestamp_seconds{collection=\"docs_Beta\"} "),
+            "{metrics}"
+        );
+    };
+    work.run(&["update", "docs/Alpha", "--max-files", "2"]).expect(0);
+    work.run(&["update", "docs/Beta"]).expect(0);
+    agree((5, 2), (5, 5), 70.0, 0);
+    let text = work.run(&["status"]).expect(0).stdout;
+    assert!(text.contains("interrupted: docs_Alpha; `siltstone update` goes on"), "{text}");
+    work.run(&["update", "docs/Alpha"]).expect(0);
+    agree((5, 5), (5, 5), 100.0, 0);
+    // What came since is known to the next update, and `--fix` is one.
+    crate::health::write(&work, "Beta/new.md", "# New\n\nNew.\n");
+    std::fs::remove_file(work.path().join("docs/Beta/p0.md")).unwrap();
+    work.run(&["health", "--fix", "--only", "missing"]).expect(3);
+    agree((5, 5), (5, 5), 100.0, 3);
+}
+
+#[test]
+fn nagios_is_told_unknown_when_nobody_could_look() {
+    let work = with_run();
+    std::fs::write(work.path().join("siltstone.toml"), "stor = 1\n").unwrap();
+    work.run(&["status"]).expect(2);
+    let unknown = work.run(&["status", "--check"]).expect(3);
+    assert!(
+        unknown.stdout.starts_with("SILTSTONE UNKNOWN - ")
+            && unknown.stdout.contains("did you mean `store`?"),
+        "{unknown:?}"
+    );
+    assert_eq!(unknown.stdout.lines().count(), 1);
+    let json = work.run(&["status", "--check", "--json"]).expect(3).json();
+    assert_eq!(json["exit"], 3, "{json}");
+    let mistyped = work.run(&["status", "--check", "--colection", "x"]).expect(3);
+    assert!(mistyped.stdout.starts_with("SILTSTONE UNKNOWN - unexpected argument"), "{mistyped:?}");
+    work.run(&["status", "--colection", "x"]).expect(2);
+}
+
+#[test]
 fn the_history_is_plain_text_with_plots_and_json() {
     let work = Work::empty();
     assert_eq!(work.run(&["status", "--history"]).expect(0).stdout, "no update has run yet\n");
@@ -270,7 +406,8 @@ fn the_history_is_plain_text_with_plots_and_json() {
     }
     let runs = work.run(&["status", "--history", "--last", "3", "--json"]).expect(0).json();
     let runs = runs["runs"].as_array().unwrap();
-    assert_eq!(runs.iter().map(|run| run["files"].as_u64().unwrap()).collect::<Vec<_>>(), [6, 7, 8]);
+    let counted = |what: &str| runs.iter().map(|run| run[what].as_u64().unwrap()).collect::<Vec<_>>();
+    assert_eq!((counted("files"), counted("unchanged")), (vec![6, 7, 8], vec![5, 6, 7]));
     for run in runs {
         for figure in ["files_per_minute", "error_percent", "cost_usd", "store_bytes", "seconds"] {
             assert!(run[figure].is_number(), "{figure}: {run}");

@@ -23,7 +23,7 @@ const TEXT_BYTES: usize = 1_500;
 pub(super) struct Commits {
     pub(super) dims: u32,
     pub(super) samples: Vec<Sample>,
-    /// Rows a commit, for `import` and for applications that write by themselves.
+    /// Rows a commit, for `update`, for `import`, and for applications that write by themselves.
     pub(super) recommended: Option<usize>,
 }
 
@@ -75,7 +75,7 @@ pub(super) fn measure(time: Duration, context: &Context) -> Result<Commits, CliE
 }
 
 /// A vector that depends on its number alone, and fills all its elements.
-pub(super) fn vector(number: usize, dims: usize) -> Vec<f32> {
+pub(crate) fn vector(number: usize, dims: usize) -> Vec<f32> {
     let mut bytes = vec![0; dims];
     blake3::Hasher::new().update(&number.to_le_bytes()).finalize_xof().fill(&mut bytes);
     let vector: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) - 127.5).collect();

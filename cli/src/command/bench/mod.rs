@@ -13,10 +13,10 @@
 
 mod apply;
 mod choose;
-mod commit;
+pub(super) mod commit;
 mod embed;
 mod report;
-mod scratch;
+pub(super) mod scratch;
 mod search;
 mod stopwatch;
 
@@ -42,7 +42,7 @@ pub(crate) struct BenchArgs {
     /// Write the figures to this file as JSON
     #[arg(long, value_name = "FILE.json")]
     pub(crate) output: Option<PathBuf>,
-    /// Write what is recommended for the embedder into the configuration file; the rest of it stays as it is
+    /// Write what is recommended into the configuration file; the rest of it stays as it is
     #[arg(long)]
     pub(crate) apply: bool,
     /// Pay for embeddings without being asked. Lifts no limit
@@ -119,12 +119,6 @@ pub(crate) fn run(args: &BenchArgs, context: &Context) -> Result<Exit, CliError>
             "set base_url and model under [embedder] in siltstone.toml, or give --base-url and --model",
         ));
     }
-    if args.apply && !wanted(Part::Embed) {
-        return Err(CliError::usage(
-            "--apply writes what was measured of the embedding server, and that is not measured here",
-            "configure a server, and leave --only out or add --only embed",
-        ));
-    }
     let mut report = Report::new(context);
     if wanted(Part::Commit) {
         context.notices.notice("commits into a scratch store ...");
@@ -153,8 +147,8 @@ pub(crate) fn run(args: &BenchArgs, context: &Context) -> Result<Exit, CliError>
         // What was measured until then was paid for, and is told; it is not enough to write settings from.
         return Err(error.into());
     }
-    if let Some(best) = report.embed.as_ref().and_then(|embed| embed.recommended).filter(|_| args.apply) {
-        apply::apply(context, best)?;
+    if args.apply {
+        apply::apply(context, &report.recommended())?;
     }
     Ok(Exit::Pass)
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::apply::Recommended;
 use super::commit::Commits;
 use super::embed::Embeddings;
 use super::search::Searches;
@@ -29,6 +30,21 @@ impl Report {
             search: None,
             embed: None,
         }
+    }
+
+    /// The settings that are recommended: section, key and value.
+    pub(super) fn recommended(&self) -> Vec<Recommended> {
+        let rows = self.commit.as_ref().and_then(|commit| commit.recommended);
+        let threads = self.search.as_ref().and_then(|search| search.recommended_threads);
+        let best = self.embed.as_ref().and_then(|embed| embed.recommended);
+        let all = [
+            ("embedder", "batch_size", best.map(|best| best.batch_size)),
+            ("embedder", "concurrency", best.map(|best| best.concurrency)),
+            ("update", "commit_rows", rows),
+            ("search", "threads", threads),
+        ];
+        let known = all.into_iter().filter_map(|(section, key, value)| Some((section, key, value?)));
+        known.map(|(section, key, value)| Recommended { section, key, value }).collect()
     }
 
     pub(super) fn print(&self, context: &Context) -> Result<(), CliError> {
@@ -69,9 +85,8 @@ fn commits(context: &Context, commit: &Commits) -> Result<(), CliError> {
         let rate = count(one.rows_per_second as u64);
         table.row(vec![count(one.rows as u64), rate, ms(one.latency.median_ms), ms(one.latency.p95_ms)]);
     }
-    let says = commit
-        .recommended
-        .map(|rows| format!("{} a commit (`import --batch {rows}`)", counted(rows as u64, "row", "rows")));
+    let says =
+        commit.recommended.map(|rows| format!("commit_rows = {rows} under [update] (--apply writes it)"));
     print(context, &format!("commits, {} dimensions", commit.dims), &table, says)
 }
 
@@ -86,7 +101,9 @@ fn searches(context: &Context, search: &Searches) -> Result<(), CliError> {
         counted(search.rows, "row", "rows"),
         counted(search.collections as u64, "collection", "collections")
     );
-    let says = search.recommended_threads.map(|threads| counted(threads as u64, "thread", "threads"));
+    let says = search
+        .recommended_threads
+        .map(|threads| format!("threads = {threads} under [search] (--apply writes it)"));
     print(context, &title, &table, says)
 }
 

@@ -13,14 +13,14 @@ const LOCK: &str = "lock";
 
 /// Removed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     path: PathBuf,
     /// Held, and never read.
     _lock: File,
 }
 
 impl Scratch {
-    pub(super) fn new(context: &Context) -> Result<Scratch, CliError> {
+    pub(crate) fn new(context: &Context) -> Result<Scratch, CliError> {
         let parent = context.settings.store.parent().filter(|parent| !parent.as_os_str().is_empty());
         let parent = existing(parent.unwrap_or(Path::new(".")));
         sweep(&parent);
@@ -33,13 +33,13 @@ impl Scratch {
         let lock = made.map_err(|error| {
             CliError::failed(
                 format!("cannot use {} for a while: {error}", path.display()),
-                "give this user the right to write there, or leave commits out with --only search",
+                "give this user the right to write there, or name a store elsewhere with --store",
             )
         })?;
         Ok(Scratch { path, _lock: lock })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Searches {
     pub(super) collections: usize,
     pub(super) rows: u64,
     pub(super) samples: Vec<Sample>,
-    /// Threads beyond which a search gets no faster; applications give it to rayon, the command takes all processors.
+    /// Threads beyond which a search gets no faster; applications give it to rayon.
     pub(super) recommended_threads: Option<usize>,
 }
 

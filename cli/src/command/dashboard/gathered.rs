@@ -65,7 +65,7 @@ impl Seen {
     fn take(context: &Context) -> Result<Seen, CliError> {
         let store = context.open_store()?;
         let surveyed = survey(context, &store, &store.names()?, false)?;
-        let figures = Figures::gather(context, &store, surveyed.counts())?;
+        let figures = Figures::gather(context, &store, surveyed.counts(), surveyed.coverage())?;
         let verdict = monitor::check(&figures, &context.settings.monitor);
         let mut runs = runs::load(&context.settings.logs, &context.settings.store);
         drop(runs.drain(..runs.len().saturating_sub(RUNS)));

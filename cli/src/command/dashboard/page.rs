@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use super::gathered::Seen;
 use crate::command::context::Context;
 use crate::exit::CliError;
-use crate::monitor::{Figures, State};
+use crate::monitor::{Figures, Now, State};
 use crate::render::html::chart::{self, Bar, Series};
 use crate::render::html::escape;
-use crate::render::units::{age, bytes, count, counted, day, moment};
+use crate::render::units::{age, bytes, count, counted, day, moment, percent};
 
 /// Width of a chart that has a third of the page.
 const SMALL: f64 = 340.0;
@@ -80,6 +80,11 @@ fn state_chip(state: State) -> String {
     chip(class, state.word())
 }
 
+/// Rounded down, so that only all is `100 %`.
+fn share(ratio: f64) -> String {
+    format!("{} %", (ratio * 1e3).floor() / 10.0)
+}
+
 fn top(out: &mut String, context: &Context, seen: &Seen) {
     let Figures { counts, storage, ages, now_ms, cost_today_usd, .. } = &seen.figures;
     let ago = |ms: Option<i64>| {
@@ -88,6 +93,7 @@ fn top(out: &mut String, context: &Context, seen: &Seen) {
     let facts = [
         ("collections", count(counts.collections)),
         ("passages", count(counts.chunks)),
+        ("coverage", counts.coverage_ratio.map_or_else(|| "not known".to_owned(), share)),
         ("on disk", bytes(storage.total_bytes)),
         ("spent today", format!("${cost_today_usd:.2}")),
         ("good update", ago(ages.update_ms)),
@@ -126,12 +132,13 @@ fn updates(out: &mut String, context: &Context, figures: &Figures) {
         if !one.is_running {
             let _ = write!(
                 out,
-                "<p class=\"run\">{} process {} ended without a word after {}; what was committed is kept, \
+                "<p class=\"run\">{} {} of process {} ended without a word after {}; what was committed is kept, \
                  <code>{}</code> goes on</p>",
                 chip("warning", "DIED"),
+                escape(&now.command),
                 now.process,
                 moment(now.written_ms),
-                escape(&context.siltstone("update"))
+                escape(&context.siltstone(&now.command))
             );
             continue;
         }
@@ -147,6 +154,10 @@ fn updates(out: &mut String, context: &Context, figures: &Figures) {
             }
             _ => String::new(),
         };
+        if !now.is_update() {
+            other(out, now, &collection, &since);
+            continue;
+        }
         let label = format!("{} of {} files", count(now.files_done), count(now.files));
         let _ = write!(
             out,
@@ -166,6 +177,28 @@ fn updates(out: &mut String, context: &Context, figures: &Figures) {
         );
     }
     out.push_str("</section>");
+}
+
+/// A fix, a deep scan or a compaction that is under way.
+fn other(out: &mut String, now: &Now, collection: &str, since: &impl Fn(i64) -> String) {
+    let label = format!("{} of {} {}", count(now.files_done), count(now.files), escape(&now.unit));
+    let bar = match now.files {
+        0 => String::new(),
+        all => format!(
+            "<progress max=\"{all}\" value=\"{}\" aria-label=\"{label}\">{label}</progress>",
+            now.files_done
+        ),
+    };
+    let done = if now.files > 0 { format!("{label}; ") } else { String::new() };
+    let _ = write!(
+        out,
+        "<p class=\"run\">{} of process {} is {} for {}{collection}</p>{bar}<p class=\"idle\">{done}moved {} ago</p>",
+        escape(&now.command),
+        now.process,
+        escape(&now.stage),
+        since(now.started_ms),
+        since(now.moved_ms)
+    );
 }
 
 fn charts(out: &mut String, seen: &Seen) {
@@ -216,7 +249,7 @@ fn charts(out: &mut String, seen: &Seen) {
     let curves = [
         Series {
             name: "Files a minute",
-            points: runs(|run| (run.files > 0).then(|| run.files_per_minute())),
+            points: runs(|run| (run.processed() > 0).then(|| run.files_per_minute())),
             shown: |value| format!("{value:.0}"),
         },
         Series {
@@ -299,19 +332,20 @@ fn runs(out: &mut String, seen: &Seen) {
     }
     out.push_str(
         "<section><h2>Last updates</h2><div class=\"wide\"><table><thead><tr><th>ended</th><th>exit</th><th>time</th>\
-         <th>files</th><th>files/min</th><th>failed</th><th>removed</th><th>embedded</th><th>reused</th><th>cost</th>\
+         <th>files</th><th>processed</th><th>files/min</th><th>failed</th><th>removed</th><th>embedded</th><th>reused</th><th>cost</th>\
          <th>memory</th></tr></thead><tbody>",
     );
     for run in seen.runs.iter().rev().take(RUNS) {
         let memory = run.peak_memory_bytes.map_or_else(|| "?".to_owned(), bytes);
         let _ = write!(
             out,
-            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.0}</td><td>{}</td><td>{}</td><td>{}</td>\
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{:.0}</td><td>{}</td><td>{}</td><td>{}</td>\
              <td>{}</td><td>${:.4}</td><td>{memory}</td></tr>",
             moment(run.finished_ms),
             run.exit,
             age((run.seconds() * 1e3) as i64),
             count(run.files),
+            count(run.processed()),
             run.files_per_minute(),
             count(run.failed),
             count(run.removed),
@@ -326,8 +360,8 @@ fn runs(out: &mut String, seen: &Seen) {
 fn collections(out: &mut String, seen: &Seen) {
     let _ = write!(
         out,
-        "<section><h2>{}</h2><div class=\"wide\"><table><thead><tr><th>collection</th><th>passages</th>\
-         <th>dead</th><th>segments</th><th>on disk</th><th>snapshots</th><th>last commit</th></tr></thead><tbody>",
+        "<section><h2>{}</h2><div class=\"wide\"><table><thead><tr><th>collection</th><th>coverage</th>\
+         <th>passages</th><th>dead</th><th>segments</th><th>on disk</th><th>snapshots</th><th>last commit</th></tr></thead><tbody>",
         counted(seen.collections.len() as u64, "collection", "collections")
     );
     for one in seen.collections.iter().take(COLLECTIONS) {
@@ -335,8 +369,12 @@ fn collections(out: &mut String, seen: &Seen) {
             one.writer.as_ref().map_or_else(String::new, |_| format!(" {}", chip("info", "written to")));
         let _ = write!(
             out,
-            "<tr><td class=\"name\">{}{writing}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><td class=\"name\">{}{writing}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             escape(&one.collection),
+            one.coverage.map_or_else(String::new, |covered| {
+                let ago = age(seen.figures.now_ms.saturating_sub(covered.counted_ms));
+                format!("{} %, {ago} ago", percent(covered.embedded, covered.documents))
+            }),
             count(one.chunks),
             count(one.dead_rows),
             count(one.segments),

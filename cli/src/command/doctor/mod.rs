@@ -1,6 +1,7 @@
 //! `siltstone doctor`: whatever an unattended run will need, tried while somebody is there to read the answer. Nothing is
 //! kept of what it tries: files that it writes to test rights are removed again.
 
+mod documents;
 mod machine;
 
 use std::time::Instant;
@@ -55,6 +56,7 @@ struct Examined<'a> {
 
 pub(crate) fn run(args: &DoctorArgs, context: &Context) -> Result<Exit, CliError> {
     let mut checks = vec![configuration(context), store(context)];
+    checks.extend(documents::check(context));
     checks.extend(machine::rights(context));
     checks.push(machine::space(context));
     checks.push(machine::clock(context));

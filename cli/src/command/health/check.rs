@@ -12,12 +12,13 @@ use super::folders::{Compared, Comparison};
 use super::integrity::{self, Read};
 use super::kind::{Part, SCAN_UNFINISHED, Status};
 use super::privacy::Names;
-use super::probe::{Probe, probe};
+use super::probe::{Probe, Probed, probe};
 use super::scrub::{Progress, Scrub};
 use super::{identity, stored, vectors};
 use crate::command::context::Context;
 use crate::command::status::files;
 use crate::exit::{CliError, Exit};
+use crate::ingest::scan::has_vanished;
 use crate::render::units::percent;
 use crate::sources::{self, SourceRoots};
 
@@ -69,13 +70,19 @@ pub(super) struct Checked {
     pub(super) surveyed: Vec<Surveyed>,
     /// Collections that the sittings of a deep scan have done, and how many there are.
     pub(super) scanned: Option<(u64, u64)>,
-    /// Texts that were embedded again and compared.
-    pub(super) probed: Option<u64>,
+    /// What came of `--probe`.
+    pub(super) probed: Option<Probed>,
 }
 
 impl Checked {
     pub(super) fn status(&self) -> Status {
         Part::ALL.iter().map(|part| self.findings.status(*part)).fold(Status::Pass, Status::max)
+    }
+
+    /// Folders that are gone by themselves.
+    pub(super) fn vanished(&self) -> Vec<PathBuf> {
+        let roots = self.surveyed.iter().filter_map(|one| one.roots.as_ref()).flat_map(|roots| &roots.roots);
+        roots.map(|root| root.path.clone()).filter(|path| has_vanished(path)).collect()
     }
 
     /// Folders of the collections that an update would change.
@@ -150,10 +157,16 @@ impl Pass<'_> {
             // The structure was read of everything; from here on only whole files count, and the catalogue.
             self.checked.read.files = 1;
         }
+        if let Some(live) = self.context.live() {
+            live.stage("checking", names.len());
+        }
         let (mut unknown, mut done) = (Vec::new(), 0);
         for name in &names {
             self.context.check_cancelled()?;
             self.context.notices.detail(&format!("looking at {name}"));
+            if let Some(live) = self.context.live() {
+                live.next(name);
+            }
             let result = store.collection(name).map_err(CliError::from).and_then(|one| self.collection(&one));
             match result {
                 Ok(is_done) => done += u64::from(is_done),
@@ -233,7 +246,8 @@ impl Pass<'_> {
         if let Some(configured) = &self.configured {
             identity::check(name, view.identity(), configured, names, findings);
         }
-        let (texts, is_done) = if self.asked.deep { self.deep(&view)? } else { (None, false) };
+        let segments = files(collection.directory()).0;
+        let (texts, is_done) = if self.asked.deep { self.deep(&view, segments)? } else { (None, false) };
         let findings = &mut self.checked.findings;
         let roots = self.known.as_ref().and_then(|known| known.get(name)).cloned();
         let compared = match &roots {
@@ -259,7 +273,7 @@ impl Pass<'_> {
 
     /// Reads every byte of a collection and searches for every row, as far as time allows. Returns the digests of its
     /// texts, if they were read, and whether all is done.
-    fn deep(&mut self, view: &View) -> Result<(super::folders::Texts, bool), CliError> {
+    fn deep(&mut self, view: &View, segments: u64) -> Result<(super::folders::Texts, bool), CliError> {
         let (context, names, name) = (self.context, self.names, view.collection());
         let mut progress = self.scrub.progress(name, view.commit().0);
         if progress.is_done {
@@ -271,7 +285,10 @@ impl Pass<'_> {
         }
         self.scrub.has_worked = true;
         let failures = self.failures(name);
+        let step =
+            |stage: &str, segments: u64| context.live().map(|live| live.step(stage, "segments", 0, segments));
         if !progress.is_read {
+            step("reading every byte", segments);
             let Checked { findings, read, .. } = &mut self.checked;
             progress.is_read = integrity::deep(context, names, name, findings, read)?;
             if self.is_left_here(name, progress, failures) {
@@ -280,6 +297,7 @@ impl Pass<'_> {
         }
         let mut found = None;
         if !progress.is_compared {
+            step("comparing texts and searches", 0);
             let findings = &mut self.checked.findings;
             let texts = texts(view)?;
             vectors::duplicates(view, &texts, names, findings);

@@ -37,6 +37,8 @@ pub(super) struct Line {
     pub(super) count: u64,
     pub(super) examples: Vec<String>,
     pub(super) fix: Option<String>,
+    #[serde(skip)]
+    pub(super) is_damage: bool,
 }
 
 /// Writes commands that help.
@@ -46,6 +48,8 @@ pub(super) struct Remedies<'a> {
     pub(super) deep: bool,
     /// Folders of the collections that need an update.
     pub(super) folders: Vec<PathBuf>,
+    /// Folders that are gone by themselves.
+    pub(super) vanished: Vec<PathBuf>,
 }
 
 impl Remedies<'_> {
@@ -60,6 +64,7 @@ impl Remedies<'_> {
             )),
             Remedy::Fix => Some(self.fix()),
             Remedy::Update => Some(self.update()),
+            Remedy::Folder => Some(self.folder()),
             Remedy::DeepScan => Some(self.siltstone("health --deep-scan --max-time TIME")),
             Remedy::Operator(what) => Some(what.to_owned()),
         }
@@ -85,6 +90,15 @@ impl Remedies<'_> {
             None => folders.iter().map(|folder| quoted(folder)).collect(),
         };
         self.siltstone(&format!("update {}", arguments.join(" ")))
+    }
+
+    fn folder(&self) -> String {
+        let gone = match self.names.are_hidden() {
+            true => "PATH".to_owned(),
+            false => self.vanished.iter().map(|folder| quoted(folder)).collect::<Vec<_>>().join(" "),
+        };
+        let update = self.siltstone(&format!("update {gone} --allow-mass-removal"));
+        format!("bring the folder back; if it is really gone: {update}")
     }
 
     pub(super) fn siltstone(&self, command: &str) -> String {
@@ -116,6 +130,7 @@ impl Component {
             count: found.count,
             examples: found.examples.clone(),
             fix: remedies.of(found.kind),
+            is_damage: found.kind.is_damage(),
         });
         let examples = gravest.iter().flat_map(|found| found.examples.iter().cloned());
         Component {

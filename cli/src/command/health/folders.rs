@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::findings::Findings;
 use super::kind::{
-    INCOMPLETE, Kind, MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, STALE,
+    FOLDER_GONE, INCOMPLETE, Kind, MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, STALE,
     STALE_UNFINISHED, TEXT_DIFFERS, UNFINISHED,
 };
 use super::privacy::Names;
@@ -77,8 +77,16 @@ impl Comparison<'_> {
         let mut seen = BTreeSet::new();
         let all = scans.iter().flat_map(|scan| &scan.documents);
         let found: Vec<&Document> = all.filter(|one| seen.insert(one.id.as_str())).collect();
-        for group in found.chunks(TOGETHER) {
+        for (at, group) in found.chunks(TOGETHER).enumerate() {
             self.context.check_cancelled()?;
+            if let Some(live) = self.context.live() {
+                live.step(
+                    "comparing with the documents",
+                    "files",
+                    (at * TOGETHER) as u64,
+                    found.len() as u64,
+                );
+            }
             let looked: Vec<Option<Looked>> = group.par_iter().map(|document| self.look(document)).collect();
             for (document, looked) in group.iter().zip(looked) {
                 if let Some(looked) = looked {
@@ -156,6 +164,11 @@ impl Comparison<'_> {
                     let name = self.names.collection(self.collection);
                     findings.skip(part, format!("{name}: {reason}"));
                 }
+            }
+            if found.has_vanished() {
+                let place =
+                    format!("{}: {}", self.names.collection(self.collection), self.names.path(&found.root));
+                findings.add(&FOLDER_GONE, Some(self.collection), 1, [place]);
             }
             scans.push(found);
         }

@@ -30,6 +30,9 @@ pub(super) struct Entry {
     pub(super) coverage_percent: Option<f64>,
     /// Failures of each component, in the order of the report.
     pub(super) failures: Vec<u64>,
+    /// Of these, places of damage.
+    #[serde(default)]
+    pub(super) damage: u64,
 }
 
 impl Entry {
@@ -38,7 +41,9 @@ impl Entry {
             let failed = one.findings.iter().filter(|finding| finding.status == Status::Fail);
             failed.map(|finding| finding.count).sum()
         });
+        let damage = report.components.iter().flat_map(|one| &one.findings).filter(|one| one.is_damage);
         Entry {
+            damage: damage.map(|finding| finding.count).sum(),
             checked_at_ms: report.checked_at_ms,
             status: report.status.word().to_owned(),
             deep: report.deep,
@@ -69,6 +74,8 @@ pub(crate) struct LastHealth {
     pub(crate) checked_at_ms: i64,
     pub(crate) status: String,
     pub(crate) has_failed: bool,
+    /// Places of damage.
+    pub(crate) damage: u64,
     pub(crate) deep: bool,
     pub(crate) coverage_percent: Option<f64>,
     /// Failures of each component.
@@ -77,10 +84,11 @@ pub(crate) struct LastHealth {
 
 /// The last run, if there was one.
 pub(crate) fn last(context: &Context) -> Option<LastHealth> {
-    let Entry { checked_at_ms, status, deep, coverage_percent, failures, .. } = load(context).pop()?;
+    let Entry { checked_at_ms, status, damage, deep, coverage_percent, failures, .. } =
+        load(context).pop()?;
     let failures = Part::ALL.map(Part::word).into_iter().zip(failures).collect();
     let has_failed = status == Status::Fail.word();
-    Some(LastHealth { checked_at_ms, status, has_failed, deep, coverage_percent, failures })
+    Some(LastHealth { checked_at_ms, status, has_failed, damage, deep, coverage_percent, failures })
 }
 
 /// When a deep scan last came to its end, whatever it found.
@@ -128,6 +136,7 @@ mod tests {
             bytes: 9,
             coverage_percent: Some(99.9),
             failures: vec![0, 1],
+            damage: 1,
         };
         let line = serde_json::to_string(&entry).unwrap();
         assert_eq!(parse(&format!("{line}\n{{\nnonsense\n{line}")), [entry.clone(), entry]);

@@ -67,6 +67,8 @@ pub(super) enum Remedy {
     Fix,
     /// `siltstone update` of the folders that the collections were made from.
     Update,
+    /// The folder is to be brought back, or `siltstone update` told that it is gone.
+    Folder,
     /// `siltstone health --deep-scan`, again.
     DeepScan,
     /// An edit, or a decision, of the operator's.
@@ -82,6 +84,13 @@ pub(super) struct Kind {
     pub(super) status: Status,
     pub(super) meaning: &'static str,
     pub(super) remedy: Remedy,
+}
+
+impl Kind {
+    /// Whether what is stored is not what it should be by itself, whatever the documents and the settings say.
+    pub(super) fn is_damage(&self) -> bool {
+        self.part == Part::Integrity && self.status == Status::Fail && self.remedy == Remedy::Fix
+    }
 }
 
 /// Writes the kinds as constants and as one list of all of them.
@@ -127,12 +136,14 @@ kinds! {
         "--max-time ended the deep scan; the next one goes on from there"
     ORPHANED "orphaned" Orphaned Fail Remedy::Update;
         "passages of documents that are gone, or hold nothing any more"
+    FOLDER_GONE "folder-gone" Orphaned Fail Remedy::Folder;
+        "the folder of a collection's documents is not there, though the one above it is"
     ORPHANED_UNFINISHED "orphaned-unfinished" Orphaned Info Remedy::Update;
-        "the same, while an update of the collection is interrupted or under way"
+        "passages of documents that are gone, while an update of the collection is interrupted or under way"
     MISSING "missing" Missing Fail Remedy::Update;
         "documents that are not embedded"
     MISSING_UNFINISHED "missing-unfinished" Missing Info Remedy::Update;
-        "the same, while an update of the collection is interrupted or under way"
+        "documents that are not embedded, while an update of the collection is interrupted or under way"
     UNFINISHED "unfinished" Missing Info Remedy::Update;
         "an update of the collection is interrupted or under way"
     STALE "stale" Content Fail Remedy::Update;
@@ -154,6 +165,7 @@ impl Remedy {
             Remedy::None => "nothing needs to be done",
             Remedy::Fix => "siltstone health --fix",
             Remedy::Update => "siltstone update, or health --fix",
+            Remedy::Folder => "bring the folder back, or siltstone update PATH --allow-mass-removal",
             Remedy::DeepScan => "siltstone health --deep-scan --max-time TIME",
             Remedy::Operator(what) => what,
         }

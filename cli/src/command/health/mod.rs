@@ -93,6 +93,15 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     let probe = args.probe.map(|samples| Probe { samples, max_cost_usd: args.fixing.max_cost });
     let asked = Asked { collections, deep, max_time, snapshot, probe };
     let names = Names::new(&context.settings.store, args.privacy);
+    let is_fix = args.fixing.acts();
+    if deep || is_fix {
+        let command = match (deep, is_fix) {
+            (true, true) => "health --deep-scan --fix",
+            (true, false) => "health --deep-scan",
+            (false, _) => "health --fix",
+        };
+        context.publish(command, 0);
+    }
     let mut checked = check::check(context, &names, &asked)?;
     if let Some(snapshot) = args.snapshot.as_ref().filter(|_| checked.surveyed.is_empty()) {
         let message = format!("no collection has a snapshot named {snapshot:?}");
@@ -108,9 +117,16 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         fixed = Some(done);
     }
     let exit = fixed.as_ref().map_or(Exit::Pass, |fixed| fixed.exit);
+    let troubles = checked.probed.iter().flat_map(|probed| &probed.troubles);
+    let unprobed = Context::worst(troubles.clone().map(|error| error.exit));
+    if let Some(error) = troubles.clone().next() {
+        let text = names.sentence(&format!("{}; {}", error.message, error.next_step));
+        context.notices.warning(&format!("--probe did not do what was asked: {text}"));
+    }
     let mut report = Report::new(context, &names, &asked, checked);
     // A limit of cost, a lock or an interruption says more than that something is left to be done.
     let exit = if matches!(exit, Exit::Pass | Exit::Found) { report.status.exit() } else { exit };
+    let exit = if exit == Exit::Pass { unprobed } else { exit };
     report.fixed(fixed, exit);
     report.history = history::load(context);
     if asked.collections.is_empty() && asked.snapshot.is_none() {
@@ -118,11 +134,12 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         history::add(context, &mut report.history, entry);
     }
     history::shorten(&mut report.history);
-    if let Some(path) = &args.output {
-        report.write(path)?;
+    // What was found out is printed even when the file cannot be written: a deep scan may have taken hours.
+    let written = args.output.as_ref().map(|path| report.write(path).map(|()| path)).transpose();
+    report.print(context)?;
+    if let Some(path) = written? {
         context.notices.notice(&format!("report written to {}", path.display()));
     }
-    report.print(context)?;
     Ok(exit)
 }
 

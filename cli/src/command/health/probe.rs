@@ -8,7 +8,7 @@ use super::kind::{PROBE_DIFFERS, Part};
 use super::privacy::Names;
 use crate::command::context::Context;
 use crate::command::embedder;
-use crate::exit::CliError;
+use crate::exit::{CliError, Exit};
 use crate::ingest::embed::{Embedder, Outcome};
 use crate::ingest::price::cost_usd;
 
@@ -29,29 +29,42 @@ struct Sample {
     vector: Vec<f32>,
 }
 
-/// Probes rows that are spread evenly over the collections. Returns how many were compared.
+/// What came of it.
+#[derive(Debug, Default)]
+pub(super) struct Probed {
+    /// Texts that were embedded again and compared.
+    pub(super) compared: u64,
+    /// Why others were not: whoever asked for a probe and gets none is told by the exit code too.
+    pub(super) troubles: Vec<CliError>,
+}
+
+/// Probes rows that are spread evenly over the collections.
 pub(super) fn probe(
     context: &Context,
     names: &Names,
     collections: &[Collection],
     probe: Probe,
     findings: &mut Findings,
-) -> Result<u64, CliError> {
-    let mut compared = 0;
+) -> Result<Probed, CliError> {
+    let mut probed = Probed::default();
     let mut left_usd = probe.max_cost_usd;
     let each = probe.samples.div_ceil(collections.len().max(1) as u64);
     for collection in collections {
         context.check_cancelled()?;
-        let wanted = each.min(probe.samples - compared);
+        let wanted = each.min(probe.samples - probed.compared);
         let name = names.collection(collection.name());
         let view = collection.view_with(siltstone::OnDamage::Skip)?;
         let samples = samples(&view, wanted)?;
         if samples.is_empty() {
+            if wanted > 0 && !view.is_empty() {
+                let reason = "no passage of it is stored with the very text that was embedded";
+                findings.skip(Part::Integrity, format!("{name}: not probed: {reason}"));
+            }
             continue;
         }
         match embed(context, &view, &samples, &mut left_usd) {
             Ok(vectors) => {
-                compared += vectors.len() as u64;
+                probed.compared += vectors.len() as u64;
                 for (sample, vector) in samples.iter().zip(&vectors) {
                     let similarity = cosine(&sample.vector, vector);
                     if similarity < SAME {
@@ -64,10 +77,11 @@ pub(super) fn probe(
             Err(error) => {
                 let reason = names.sentence(&format!("{}; {}", error.message, error.next_step));
                 findings.skip(Part::Integrity, format!("{name}: not probed: {reason}"));
+                probed.troubles.push(error);
             }
         }
     }
-    Ok(compared)
+    Ok(probed)
 }
 
 /// Rows spread over a view whose very text is known.
@@ -135,13 +149,14 @@ fn pay(context: &Context, texts: &[String], left_usd: &mut Option<f64>) -> Resul
     let Some(price) = settings.usd_per_million_tokens else {
         let next_step =
             "set usd_per_million_tokens under [embedder] in siltstone.toml; 0 for a server of your own";
-        return Err(CliError::failed(format!("what {} costs is not known", settings.model), next_step));
+        let message = format!("what {} costs is not known", settings.model);
+        return Err(CliError::new(Exit::CostLimit, message, next_step));
     };
     let cost = cost_usd(texts.iter().map(|text| settings.counter().count(text) as u64).sum(), price);
     let left = left_usd.unwrap_or(0.0);
     if cost > left {
         let message = format!("it would cost about ${cost:.6}, and ${left:.6} may be paid");
-        return Err(CliError::failed(message, "say how much may be paid with --max-cost USD"));
+        return Err(CliError::new(Exit::CostLimit, message, "say how much may be paid with --max-cost USD"));
     }
     *left_usd = left_usd.map(|left| left - cost);
     Ok(())

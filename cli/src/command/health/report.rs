@@ -9,7 +9,7 @@ use super::check::{Asked, Checked, Surveyed};
 use super::component::{Component, Remedies};
 use super::fix::{Act, Fixed, Repaired};
 use super::history::Entry;
-use super::kind::{MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
+use super::kind::{FOLDER_GONE, MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
 use super::privacy::Names;
 use crate::command::context::Context;
 use crate::exit::{CliError, Exit};
@@ -53,7 +53,8 @@ struct Scan {
 
 impl Report {
     pub(super) fn new(context: &Context, names: &Names, asked: &Asked, checked: Checked) -> Report {
-        let remedies = Remedies { context, names, deep: asked.deep, folders: checked.folders() };
+        let (folders, vanished) = (checked.folders(), checked.vanished());
+        let remedies = Remedies { context, names, deep: asked.deep, folders, vanished };
         let components = Part::ALL.into_iter().map(|part| component(part, asked.deep, &checked, &remedies));
         let (components, status) = (components.collect(), checked.status());
         let Checked { read, surveyed, scanned, probed, .. } = checked;
@@ -75,7 +76,7 @@ impl Report {
                 collections,
                 is_complete: collections_done == collections,
             }),
-            probed,
+            probed: probed.map(|probed| probed.compared),
             fix: None,
             history: Vec::new(),
         }
@@ -205,6 +206,10 @@ fn component(part: Part, deep: bool, checked: &Checked, remedies: &Remedies<'_>)
     let summary = match part {
         Part::Integrity => integrity_summary(deep, failures, checked),
         Part::Orphaned => match findings.count(&ORPHANED) + findings.count(&ORPHANED_UNFINISHED) {
+            0 if findings.count(&FOLDER_GONE) > 0 => format!(
+                "{} of which the folder is gone",
+                counted(findings.count(&FOLDER_GONE), "collection", "collections")
+            ),
             0 => "no passage of a document that is gone".to_owned(),
             gone => format!(
                 "{} of {}",

@@ -97,6 +97,9 @@ pub(super) fn find_themselves(
         if taken.is_empty() {
             return Ok(done);
         }
+        if let Some(live) = context.live() {
+            live.step("searching for every row", "rows", done, view.len());
+        }
         done += taken.len() as u64;
         // Damaged rows are in the report already.
         let batch: Vec<RowVector<'_>> = taken.into_iter().flatten().collect();

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use siltstone::{Record, Store, Writer};
+use siltstone::{Error, Record, Store, Writer};
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
@@ -25,9 +25,9 @@ pub(crate) struct ImportArgs {
     /// Import into a collection of this name, when the file has only one
     #[arg(long, value_name = "NAME")]
     pub(crate) collection: Option<String>,
-    /// Commit after this many rows
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    pub(crate) batch: u64,
+    /// Commit after this many rows [default: `commit_rows` of siltstone.toml, else 256]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(crate) batch: Option<u64>,
 }
 
 /// What was imported into one collection.
@@ -91,15 +91,23 @@ fn one(
         return Err(lines.wrong("this was exported without vectors; export it again without --no-vectors"));
     }
     let name = args.collection.clone().unwrap_or_else(|| begin.collection.clone());
-    let collection = store.open_or_create(&name, &begin.identity)?;
+    let collection = store.open_or_create(&name, &begin.identity).map_err(|error| match &error {
+        // The settings have no part in it.
+        Error::IdentityMismatch { .. } => CliError::failed(
+            &error,
+            "import it into another collection with --collection NAME, or into another store",
+        ),
+        _ => error.into(),
+    })?;
     let mut writer = collection.writer()?;
     let mut imported = Imported { collection: name, rows: 0, replaced: 0, commits: 0 };
+    let batch = args.batch.unwrap_or(context.settings.update.commit_rows as u64);
     let mut seen = HashSet::new();
     let result = loop {
         match lines.next() {
             Ok(Some(Line::Row(row))) => {
                 let step = add(&mut writer, lines, &row, begin.identity.dims, &mut seen);
-                let step = step.and_then(|()| match u64::from(writer.batch_rows()) >= args.batch {
+                let step = step.and_then(|()| match u64::from(writer.batch_rows()) >= batch {
                     true => commit(&mut writer, &mut imported).and_then(|()| context.check_cancelled()),
                     false => Ok(()),
                 });

@@ -41,8 +41,9 @@ pub(super) fn settings(context: &Context, names: &Names) -> Value {
         "update": {
             "collection_prefix": names.show("prefix", &update.collection_prefix),
             "max_file_size_bytes": update.max_file_size_bytes, "max_files": update.max_files,
-            "max_removed_share": update.max_removed_share,
+            "max_removed_share": update.max_removed_share, "commit_rows": update.commit_rows,
         },
+        "search": { "threads": settings.search.threads },
         "compact": { "after_update": compact.after_update, "min_dead": compact.min_dead },
         "budget": { "per_run_usd": budget.per_run_usd, "per_day_usd": budget.per_day_usd },
         "monitor": monitor,

@@ -19,6 +19,8 @@ pub(super) struct Found {
     pub(super) work: Work,
     /// What opening the collections and searching them took.
     pub(super) seconds: f64,
+    /// Threads that took part.
+    pub(super) threads: usize,
     /// What was left out because it is damaged.
     pub(super) damage: Vec<String>,
     /// Collections that have no snapshot of the wanted name.

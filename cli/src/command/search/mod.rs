@@ -84,9 +84,12 @@ pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError
             context.notices.detail(&format!("embedding the query with {}", embedder::described(identity)));
             let vector = embedder::embed_query(&*embedder, &query, &context.cancel)?;
             context.check_cancelled()?;
-            let start = std::time::Instant::now();
-            let found = find::find(args, &store, picked, &vector, &search)?;
-            find::Found { seconds: start.elapsed().as_secs_f64(), ..found }
+            in_threads(context, || {
+                let start = std::time::Instant::now();
+                let found = find::find(args, &store, picked, &vector, &search)?;
+                let (seconds, threads) = (start.elapsed().as_secs_f64(), rayon::current_num_threads());
+                Ok(find::Found { seconds, threads, ..found })
+            })?
         }
         None => {
             context
@@ -97,6 +100,21 @@ pub(crate) fn run(args: &SearchArgs, context: &Context) -> Result<Exit, CliError
     };
     show::show(context, &query, &found, args.explain)?;
     Ok(Exit::Pass)
+}
+
+/// Searches with as many threads as the settings say, else with one a processor.
+fn in_threads<T: Send>(
+    context: &Context,
+    search: impl FnOnce() -> Result<T, CliError> + Send,
+) -> Result<T, CliError> {
+    let Some(threads) = context.settings.search.threads else { return search() };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().map_err(|error| {
+        CliError::failed(
+            format!("{threads} threads cannot be had: {error}"),
+            "lower threads under [search] in siltstone.toml, or check the limits of this process",
+        )
+    })?;
+    pool.install(search)
 }
 
 fn what_to_search_for(args: &SearchArgs) -> Result<Search, CliError> {

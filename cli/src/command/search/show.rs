@@ -36,6 +36,7 @@ struct Explained {
     filtered_by_index: u64,
     filtered_by_metadata: u64,
     seconds: f64,
+    threads: usize,
 }
 
 impl Explained {
@@ -50,6 +51,7 @@ impl Explained {
             filtered_by_index: work.filtered_by_index,
             filtered_by_metadata: work.filtered_by_metadata,
             seconds: found.seconds,
+            threads: found.threads,
         }
     }
 
@@ -75,7 +77,12 @@ impl Explained {
                 share(self.passed_signs),
                 count(self.rows_scored)
             ),
-            format!("read: {}, in {:.1} ms with opening", bytes(self.bytes_read), self.seconds * 1e3),
+            format!(
+                "read: {}, in {:.1} ms with opening, {}",
+                bytes(self.bytes_read),
+                self.seconds * 1e3,
+                counted(self.threads as u64, "thread", "threads")
+            ),
         ];
         lines.extend(has_filter.then_some(filtered));
         lines

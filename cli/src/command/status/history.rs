@@ -61,7 +61,8 @@ impl Run<'_> {
 }
 
 fn table(runs: &[RunRecord]) -> Table {
-    let header = ["ended", "exit", "time", "files", "files/min", "errors", "cost", "size", "memory"];
+    let header =
+        ["ended", "exit", "time", "files", "processed", "files/min", "errors", "cost", "size", "memory"];
     let mut table = Table::new(&header, 1, header.len());
     let known = |size: Option<u64>| size.map_or_else(String::new, bytes);
     for run in runs {
@@ -70,6 +71,7 @@ fn table(runs: &[RunRecord]) -> Table {
             run.exit.to_string(),
             format!("{:.1} s", run.seconds()),
             count(run.files),
+            count(run.processed()),
             count(run.files_per_minute() as u64),
             format!("{:.1} %", run.error_percent()),
             format!("${:.4}", run.cost_usd),
@@ -84,7 +86,11 @@ fn table(runs: &[RunRecord]) -> Table {
 type Series = (&'static str, fn(&RunRecord) -> Option<f64>, fn(f64) -> String);
 
 const SERIES: [Series; 5] = [
-    ("rate", |run| (run.files > 0).then(|| run.files_per_minute()), |value| format!("{value:.0} files/min")),
+    (
+        "rate",
+        |run| (run.processed() > 0).then(|| run.files_per_minute()),
+        |value| format!("{value:.0} files/min"),
+    ),
     ("errors", |run| Some(run.error_percent()), |value| format!("{value:.1} %")),
     ("cost", |run| Some(run.cost_usd), |value| format!("${value:.4}")),
     ("size", |run| run.store_bytes.map(|bytes| bytes as f64), |value| bytes(value as u64)),

@@ -15,6 +15,7 @@ use siltstone::{Collection, Holder, Store, View};
 use super::last_commit::last_commit_ms;
 use crate::command::context::Context;
 use crate::exit::CliError;
+use crate::monitor::Covered;
 use crate::render::units::{age, moment};
 
 /// What `status` shows of a collection.
@@ -38,6 +39,8 @@ pub(crate) struct Measured {
     pub(crate) last_update_ms: Option<i64>,
     /// Whether one was interrupted since, or is under way.
     pub(crate) is_unfinished: bool,
+    /// How much of its documents it held when an update last counted.
+    pub(crate) coverage: Option<Covered>,
     pub(crate) snapshots: Vec<String>,
     /// Who writes to it now, as a sentence part.
     pub(crate) writer: Option<String>,
@@ -147,6 +150,7 @@ fn one(
         last_commit_ms: last_commit_ms(collection.directory(), collection.id()),
         last_update_ms: None,
         is_unfinished: false,
+        coverage: None,
         snapshots,
         writer,
         holder,

@@ -14,8 +14,10 @@ use siltstone::Store;
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
-use crate::monitor::{self, Ages, Counts, Figures, Seen, State, seen};
+use crate::monitor::{self, Ages, Counts, Covered, Figures, Seen, State, seen};
 use crate::render::file::replace;
+use crate::render::output::Output;
+use crate::render::plain::one_line;
 use crate::runs::{self, RunRecord};
 use crate::sources;
 pub(crate) use measure::Measured;
@@ -81,6 +83,8 @@ struct Updates {
 struct Totals {
     collections: u64,
     documents: Option<u64>,
+    /// Of the collections of which it is known.
+    coverage: Option<Covered>,
     chunks: u64,
     dead_rows: u64,
     dead_bytes: u64,
@@ -105,21 +109,26 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<Exit, CliError
         return show(args, context);
     }
     // Whoever asks every minute reads one line, also when there is nothing to look at.
-    check(args, context).or_else(|error| {
-        let (words, exit) = monitor::UNKNOWN;
-        let line = format!("{words} - {}", error.message.replace('|', "/"));
-        match context.json {
-            true => context.print_json(&serde_json::json!({ "exit": exit.code(), "line": line }))?,
-            false => context.output.line(line)?,
-        }
-        Ok(exit)
-    })
+    Ok(check(args, context).unwrap_or_else(|error| unknown(&error.message, context.json, &context.output)))
+}
+
+/// The line of a check that could not look, whatever kept it from that. Returns how it ends.
+pub(crate) fn unknown(reason: &str, json: bool, output: &Output) -> Exit {
+    let (words, exit) = monitor::UNKNOWN;
+    let line = format!("{words} - {}", one_line(reason).replace('|', "/"));
+    let text = match json {
+        true => serde_json::json!({ "exit": exit.code(), "line": line }).to_string(),
+        false => line,
+    };
+    // The exit code says it too, where nothing can be printed.
+    let _ = output.line(text).and_then(|()| output.flush());
+    exit
 }
 
 fn check(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
     let store = context.open_store()?;
     let survey = survey(context, &store, &store.names()?, false)?;
-    let figures = Figures::gather(context, &store, survey.counts())?;
+    let figures = Figures::gather(context, &store, survey.counts(), survey.coverage())?;
     let verdict = monitor::check(&figures, &context.settings.monitor);
     if let Some(path) = &args.prometheus {
         publish(path, &figures, verdict.state)?;
@@ -146,7 +155,7 @@ fn show(args: &StatusArgs, context: &Context) -> Result<Exit, CliError> {
     };
     let survey = survey(context, &store, &names, args.documents)?;
     if let Some(path) = &args.prometheus {
-        let figures = Figures::gather(context, &store, survey.counts())?;
+        let figures = Figures::gather(context, &store, survey.counts(), survey.coverage())?;
         let verdict = monitor::check(&figures, &context.settings.monitor);
         publish(path, &figures, verdict.state)?;
     }
@@ -194,6 +203,7 @@ pub(crate) fn survey(
                 if let Some(source) = sources.get(&measured.collection) {
                     measured.last_update_ms = source.finished_ms;
                     measured.is_unfinished = source.is_unfinished();
+                    measured.coverage = source.coverage.and_then(Covered::of);
                 }
                 collections.push(measured);
             }
@@ -207,9 +217,16 @@ pub(crate) fn survey(
 }
 
 impl Survey {
+    /// How much of its documents each collection holds, where that is known.
+    pub(crate) fn coverage(&self) -> Vec<(String, Covered)> {
+        let known = |one: &Measured| Some((one.collection.clone(), one.coverage?));
+        self.collections.iter().filter_map(known).collect()
+    }
+
     /// What the monitor counts.
     pub(crate) fn counts(&self) -> Counts {
         Counts {
+            coverage_ratio: self.totals.coverage.map(|covered| covered.ratio),
             collections: self.totals.collections,
             chunks: self.totals.chunks,
             dead_rows: self.totals.dead_rows,
@@ -248,6 +265,7 @@ fn totals(collections: &[Measured], with_documents: bool) -> Totals {
     Totals {
         collections: collections.len() as u64,
         documents: with_documents.then(|| sum(|one| one.documents.unwrap_or(0))),
+        coverage: Covered::all(collections.iter().filter_map(|one| one.coverage)),
         chunks: sum(|one| one.chunks),
         dead_rows: sum(|one| one.dead_rows),
         dead_bytes: sum(|one| one.dead_bytes),

@@ -3,10 +3,10 @@
 use super::{Survey, Updates};
 use crate::command::context::Context;
 use crate::exit::CliError;
-use crate::monitor::Seen;
+use crate::monitor::{Covered, Seen};
 use crate::render::plain::name;
 use crate::render::table::Table;
-use crate::render::units::{age, bytes, count, counted, moment};
+use crate::render::units::{age, bytes, count, counted, listed, moment, percent};
 
 pub(super) fn print(
     context: &Context,
@@ -22,8 +22,17 @@ pub(super) fn print(
         context.notices.notice("next: `siltstone update PATH` indexes a folder of documents");
         return Ok(());
     }
-    let mut header =
-        vec!["collection", "documents", "chunks", "dead", "segments", "on disk", "snapshots", "last commit"];
+    let mut header = vec![
+        "collection",
+        "documents",
+        "coverage",
+        "chunks",
+        "dead",
+        "segments",
+        "on disk",
+        "snapshots",
+        "last commit",
+    ];
     if !with_documents {
         header.retain(|title| *title != "documents");
     }
@@ -33,6 +42,7 @@ pub(super) fn print(
     for one in collections {
         let mut cells = vec![name(&one.collection)];
         cells.extend(documents(one.documents));
+        cells.push(covered(one.coverage));
         cells.extend([one.chunks, one.dead_rows, one.segments].map(count));
         cells.extend([bytes(one.bytes), count(one.snapshots.len() as u64)]);
         cells.push(one.last_commit_ms.map_or_else(String::new, moment));
@@ -40,11 +50,27 @@ pub(super) fn print(
     }
     let mut cells = vec![counted(totals.collections, "collection", "collections")];
     cells.extend(documents(totals.documents));
+    cells.push(covered(totals.coverage));
     cells.extend([totals.chunks, totals.dead_rows, totals.segments].map(count));
     cells.extend([bytes(totals.bytes), count(totals.snapshots)]);
     table.row(cells);
     for line in table.lines() {
         output.line(line)?;
+    }
+    if let Some(all) = &totals.coverage {
+        let documents = counted(all.documents, "document", "documents");
+        let ago = age(context.environment.clock.now_ms().saturating_sub(all.counted_ms));
+        output.line(format!(
+            "{} of {documents} embedded, as their updates counted up to {ago} ago; `{}` counts anew",
+            count(all.embedded),
+            context.siltstone("health")
+        ))?;
+    }
+    let unfinished = collections.iter().filter(|one| one.is_unfinished && one.writer.is_none());
+    let unfinished: Vec<String> = unfinished.map(|one| name(&one.collection)).collect();
+    if !unfinished.is_empty() {
+        let command = context.siltstone("update");
+        output.line(format!("interrupted: {}; `{command}` goes on", listed(&unfinished, 5)))?;
     }
     if totals.dead_bytes > 0 {
         let command = context.siltstone("compact");
@@ -67,6 +93,11 @@ pub(super) fn print(
     Ok(())
 }
 
+/// `98.3 %`; nothing where it is not known.
+fn covered(coverage: Option<Covered>) -> String {
+    coverage.map_or_else(String::new, |covered| format!("{} %", percent(covered.embedded, covered.documents)))
+}
+
 /// Updates that are under way or ended without a word, and when what must be done regularly was last done.
 fn what_was_done(context: &Context, updates: &Updates) -> Result<(), CliError> {
     let output = &context.output;
@@ -77,10 +108,12 @@ fn what_was_done(context: &Context, updates: &Updates) -> Result<(), CliError> {
             None => "; there was no good one yet".to_owned(),
         };
         output.line(format!(
-            "last update ended {} with exit code {}, {} files/min, {}{good}",
+            "last update ended {} with exit code {}: {} processed at {} files/min, {} unchanged, {}{good}",
             moment(run.finished_ms),
             run.exit,
+            counted(run.processed(), "file", "files"),
             count(run.files_per_minute() as u64),
+            count(run.unchanged),
             counted(run.failed, "failure", "failures")
         ))?;
     }
@@ -95,29 +128,34 @@ fn what_was_done(context: &Context, updates: &Updates) -> Result<(), CliError> {
     }
     let now_ms = context.environment.clock.now_ms();
     for Seen { is_running, now } in &updates.seen {
-        let process = now.process;
-        let done = format!(
-            "{} of {} files of {}, {} embedded, {} answered{}",
-            count(now.files_done),
-            count(now.files),
-            if now.collection.is_empty() { "the first collection".to_owned() } else { name(&now.collection) },
-            counted(now.chunks_embedded, "chunk", "chunks"),
-            counted(now.requests_answered, "request", "requests"),
-            if now.cost_usd > 0.0 { format!(", ${:.4} spent", now.cost_usd) } else { String::new() }
-        );
+        let (process, command) = (now.process, &now.command);
+        let mut done = match now.done() {
+            done if done.is_empty() => done,
+            done => format!(": {done}"),
+        };
+        if now.is_update() || now.chunks_embedded > 0 {
+            done += &format!(
+                ", {} embedded, {} answered",
+                counted(now.chunks_embedded, "chunk", "chunks"),
+                counted(now.requests_answered, "request", "requests")
+            );
+        }
+        if now.cost_usd > 0.0 {
+            done += &format!(", ${:.4} spent", now.cost_usd);
+        }
         output.line(match is_running {
             true => format!(
-                "update of process {process} is {} since {}: {done}; moved {} ago",
+                "{command} of process {process} is {} since {}{done}; moved {} ago",
                 now.stage,
                 moment(now.started_ms),
                 age(now_ms.saturating_sub(now.moved_ms))
             ),
             false => format!(
-                "{} the update of process {process} ended without a word after {}: {done}; \
+                "{} the {command} of process {process} ended without a word after {}{done}; \
                  what was committed is kept, `{}` goes on",
                 context.style.yellow("DIED"),
                 moment(now.written_ms),
-                context.siltstone("update")
+                context.siltstone(command)
             ),
         })?;
     }

@@ -86,6 +86,11 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    /// Whether the root is gone by itself: see [`has_vanished`].
+    pub(crate) fn has_vanished(&self) -> bool {
+        self.state == RootState::Missing && has_vanished(&self.root)
+    }
+
     /// Whether a document that is stored but was not found is known to be gone, rather than merely out of sight.
     ///
     /// False for everything when the root is missing, empty or unreadable, below folders that could not be listed, and
@@ -109,6 +114,18 @@ pub(crate) struct ScanOptions {
     pub(crate) max_file_size_bytes: u64,
     /// Folders never entered: the store, the backups, the logs. Need not exist.
     pub(crate) never_enter: Vec<PathBuf>,
+}
+
+/// Whether a folder is not there while the one above it is, with other folders in it that hold something: somebody removed
+/// or renamed it. When nothing is beside it either, a disk that is not mounted looks the same, and so does another machine.
+pub(crate) fn has_vanished(root: &Path) -> bool {
+    let beside = root.parent().and_then(|above| std::fs::read_dir(above).ok());
+    let holds_something = |entry: std::fs::DirEntry| {
+        let is_hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
+        let holds = std::fs::read_dir(entry.path()).is_ok_and(|mut inside| inside.next().is_some());
+        !is_hidden && holds && entry.file_name() != "lost+found"
+    };
+    matches!(root.try_exists(), Ok(false)) && beside.is_some_and(|all| all.flatten().any(holds_something))
 }
 
 /// The path without links and dots when it exists, else the absolute path as it stands.

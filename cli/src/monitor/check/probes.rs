@@ -110,7 +110,8 @@ fn runs(figures: &Figures, thresholds: &MonitorSettings) -> Vec<Probe> {
         let text = format!("the last update took {:.1} h", seconds / 3_600.0);
         probes.push(Probe::most("run_time", seconds, "s", most_seconds, text));
     }
-    let alive = || figures.seen.iter().filter(|one| one.is_running).map(|one| &one.now);
+    let alive =
+        || figures.seen.iter().filter(|one| one.is_running && one.now.is_update()).map(|one| &one.now);
     let age = |moment_ms: i64| figures.age_s(Some(moment_ms)).unwrap_or(0.0);
     if let Some(longest) = alive().max_by(|a, b| age(a.started_ms).total_cmp(&age(b.started_ms))) {
         let seconds = age(longest.started_ms);

@@ -45,7 +45,13 @@ fn with_run(change: impl FnOnce(&mut RunRecord)) -> Figures {
 }
 
 fn running(change: impl FnOnce(&mut Now)) -> Figures {
-    let mut now = Now { process: 7, started_ms: NOW - 1_000, moved_ms: NOW - 1_000, ..Now::default() };
+    let mut now = Now {
+        process: 7,
+        command: "update".into(),
+        started_ms: NOW - 1_000,
+        moved_ms: NOW - 1_000,
+        ..Now::default()
+    };
     change(&mut now);
     with(|figures| figures.seen = vec![Seen { is_running: true, now }])
 }
@@ -193,19 +199,28 @@ fn damage_and_failed_runs_are_critical_and_the_line_is_a_plugins() {
         (0, State::Ok),
         (130, State::Ok),
         (3, State::Warning),
-        (11, State::Warning),
+        (11, State::Ok),
         (12, State::Warning),
         (1, State::Critical),
     ] {
         let verdict = check(&with_run(|run| run.exit = exit), &thresholds);
         assert_eq!(verdict.state, state, "{}", verdict.line);
     }
+    let damaged = check(&with_run(|run| (run.exit, run.damaged) = (3, 1)), &thresholds);
+    let found = LastHealth { has_failed: true, damage: 2, ..LastHealth::default() };
+    let found = check(&with(|figures| figures.health = Some(found.clone())), &thresholds);
+    assert_eq!((damaged.state, found.state), (State::Critical, State::Critical));
 }
 
 #[test]
 fn a_run_that_died_failures_of_health_and_backups_that_cannot_be_read_are_warnings() {
     let thresholds = MonitorSettings::default();
-    let died = with(|f| f.seen = vec![Seen { is_running: false, now: Now { process: 9, ..Now::default() } }]);
+    let died = with(|f| {
+        f.seen = vec![Seen {
+            is_running: false,
+            now: Now { process: 9, command: "update".into(), ..Now::default() },
+        }]
+    });
     let failed = with(|f| f.health = Some(LastHealth { has_failed: true, ..LastHealth::default() }));
     let unread = with(|f| f.ages.troubles = vec!["a | b".to_owned()]);
     for (figures, said) in [

@@ -25,6 +25,9 @@ pub(super) fn act(context: &Context, names: &Names, plan: Plan) -> Result<Fixed,
         return Ok(Fixed { steps: plan.refused, exit, ..Fixed::default() });
     }
     let store = &context.open_store()?;
+    if let Some(live) = context.live() {
+        live.stage("fixing", plan.ready.len());
+    }
     let mut pinned: BTreeMap<String, Pinned> = BTreeMap::new();
     let mut steps = Vec::new();
     for Ready { mut step, mending, embedder } in plan.ready {

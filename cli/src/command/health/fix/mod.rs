@@ -50,6 +50,11 @@ pub(crate) enum Only {
 }
 
 impl FixArgs {
+    /// Whether anything is to be changed.
+    pub(super) fn acts(&self) -> bool {
+        self.fix && !self.dry_run
+    }
+
     /// Whether a component is to be put right.
     fn wants(&self, part: Part) -> bool {
         let named = |only: &Only| match only {
@@ -123,6 +128,9 @@ pub(super) fn fix(
         return Err(CliError::failed("nothing was changed", "run it again and answer y, or give --force"));
     }
     let Some(_) = planned else { return act::act(context, names, plan) };
+    if let Some(live) = context.live() {
+        live.stage("repairing", 0);
+    }
     let repaired = repair::repair(context, names, only, are_doubted)?;
     // What was taken out is missing now, and is embedded again from its source: the rest is planned anew, for no more
     // money than was agreed to.
