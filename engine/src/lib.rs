@@ -102,7 +102,10 @@ pub use filter::{Filter, FilterBound, FilterError, FilterValue};
 pub use ids::{CommitSeq, Generation, RowIndex, RowPlace, SegmentId};
 pub use lock::Holder;
 pub use recover::{RecoveredCollection, RecoveryReport, recover};
-pub use repair::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, plan_repair, repair};
+pub use repair::{
+    LostRow, PassedOver, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, Returned, plan_repair,
+    repair,
+};
 pub use search::{Answer, Hit, Scope, Search, StoreView, Work};
 pub use siltstone_format as format;
 pub use siltstone_format::identity::{self, EmbeddingIdentity};
