@@ -113,5 +113,5 @@ pub use siltstone_format::payload::Compression;
 pub use siltstone_format::{Flaw, Metric};
 pub use snapshot::{Restored, SnapshotInfo};
 pub use store::Store;
-pub use verify::{Depth, Finding, Report, Severity, verify, verify_codes};
+pub use verify::{Depth, Finding, Report, Severity, verify, verify_codes, verify_derived};
 pub use view::{Change, ChangeKind, Damage, Difference, OnDamage, Order, Row, RowVector, View};

@@ -93,7 +93,9 @@ impl<'a> Spares<'a> {
             });
             match looked? {
                 Ok(Ok(true)) => return Ok(()),
-                Ok(Ok(false)) => drop(seen.insert(digests)),
+                Ok(Ok(false)) => {
+                    seen.insert(digests);
+                }
                 Ok(Err(error)) | Err(error) => self.pass_over(backup, error)?,
             }
         }
