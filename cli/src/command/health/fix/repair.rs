@@ -269,10 +269,10 @@ fn returned(names: &Names, returned: Vec<siltstone::Returned>) -> Vec<Returned> 
 }
 
 fn snapshots(names: &Names, named: &[(String, String)]) -> Vec<String> {
-    named
-        .iter()
-        .map(|(collection, snapshot)| format!("{}: {snapshot}", names.collection(collection)))
-        .collect()
+    let shown = named.iter().map(|(collection, snapshot)| {
+        format!("{}: {}", names.collection(collection), names.show("snapshot", snapshot))
+    });
+    shown.collect()
 }
 
 fn passed_over(names: &Names, passed: Vec<siltstone::PassedOver>) -> Vec<PassedOver> {
