@@ -19,7 +19,7 @@ fn every_command_that_meets_damage_names_what_mends_it() {
         &["search", "install", "--collection", "docs_Alpha"],
         &["update", "docs"],
         &["compact"],
-        &["export", "--collection", "docs_Alpha", "--output", "rows.jsonl"],
+        &["export", "--collection", "docs_Alpha"],
         &["snapshot", "create", "now"],
         &["backup", "create"],
         &["health"],
