@@ -29,7 +29,7 @@ fn write(store: &Store, name: &str, stop: &AtomicBool, commits: &AtomicU64) {
             _ => {}
         }
         // The store stays small, and files vanish while they are backed up.
-        if number % 200 == 0 {
+        if number.is_multiple_of(200) {
             drop(writer);
             collection.compact(&CompactOptions::default()).unwrap();
             writer = collection.writer_with(options).unwrap();
