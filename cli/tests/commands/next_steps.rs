@@ -20,7 +20,7 @@ fn every_command_that_meets_damage_names_what_mends_it() {
         &["update", "docs"],
         &["compact"],
         &["export", "--collection", "docs_Alpha"],
-        &["snapshot", "create", "now"],
+        &["snapshot", "create", "moment"],
         &["backup", "create"],
         &["health"],
     ];
@@ -32,8 +32,8 @@ fn every_command_that_meets_damage_names_what_mends_it() {
         assert!(ended.code == 3 && mends, "{arguments:?}: {ended:?}");
     }
     // The snapshot is of no collection, also not of those that are whole; these can be named.
-    assert!(!work.run(&["snapshot", "list"]).stdout.contains("now"));
-    work.run(&["snapshot", "create", "now", "--collection", "docs_Beta"]).expect(0);
+    assert!(!work.run(&["snapshot", "list"]).stdout.contains("moment"));
+    work.run(&["snapshot", "create", "moment", "--collection", "docs_Beta"]).expect(0);
 }
 
 #[test]
