@@ -177,8 +177,9 @@ impl Error {
                 "nothing was restored from it: choose another backup, `siltstone backup list` shows them".into()
             }
             Self::Damaged { .. } => {
-                "run `siltstone health --deep-scan` for the extent of the damage, search the rest with `--skip-damaged`, \
-                 or save everything that is whole with `siltstone recover --to NEW_DIRECTORY`"
+                "mend it with `siltstone health --deep-scan --fix` (with --dry-run it only says how), or go back with \
+                 `siltstone backup restore latest`; until then `--skip-damaged` searches the rest, and \
+                 `siltstone recover --to NEW_DIRECTORY` saves what is whole"
                     .into()
             }
             Self::NewerFormat { .. } => "use the version of siltstone that wrote it, or a newer one".into(),

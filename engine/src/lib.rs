@@ -102,7 +102,10 @@ pub use filter::{Filter, FilterBound, FilterError, FilterValue};
 pub use ids::{CommitSeq, Generation, RowIndex, RowPlace, SegmentId};
 pub use lock::Holder;
 pub use recover::{RecoveredCollection, RecoveryReport, recover};
-pub use repair::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, plan_repair, repair};
+pub use repair::{
+    LostRow, PassedOver, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, Returned, plan_repair,
+    repair,
+};
 pub use search::{Answer, Hit, Scope, Search, StoreView, Work};
 pub use siltstone_format as format;
 pub use siltstone_format::identity::{self, EmbeddingIdentity};
@@ -110,5 +113,5 @@ pub use siltstone_format::payload::Compression;
 pub use siltstone_format::{Flaw, Metric};
 pub use snapshot::{Restored, SnapshotInfo};
 pub use store::Store;
-pub use verify::{Depth, Finding, Report, Severity, verify, verify_codes};
+pub use verify::{Depth, Finding, Report, Severity, verify, verify_codes, verify_derived};
 pub use view::{Change, ChangeKind, Damage, Difference, OnDamage, Order, Row, RowVector, View};

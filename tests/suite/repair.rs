@@ -2,6 +2,7 @@
 //! disk at any call of a repair leaves the old bytes or the new ones, and the next repair goes on.
 
 mod drills;
+mod from_backup;
 mod interrupted;
 mod moments;
 
@@ -13,7 +14,11 @@ use harness::damage::Damage;
 use harness::fixture::{self, STORE, later_environment, truth_files};
 use harness::proof::{each, is_full, report};
 use harness::sim_disk::SimDisk;
+use siltstone::backup::{self, Place};
 use siltstone::{Compression, Remedy, RepairOptions, RepairReport, Severity, plan_repair, repair};
+
+const BACKUPS: &str = "/backups";
+const REPOSITORY: &str = "/repository";
 
 /// The files of the store that are truth, with their bytes; what is put aside is not.
 fn truth(disk: &SimDisk) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -25,10 +30,20 @@ fn is_aside(path: &Path) -> bool {
     path.parent().is_some_and(|directory| directory.ends_with("aside"))
 }
 
+/// Everything is allowed, or nothing is lost by it; with the backups that there are.
+fn options(disk: &SimDisk, quarantine: bool) -> siltstone::Result<RepairOptions> {
+    let environment = later_environment(disk);
+    let mut backups = backup::list(&environment, &Place::Directory(BACKUPS.into()))?;
+    backups.extend(backup::list(&environment, &Place::Repository(REPOSITORY.into()))?);
+    Ok(RepairOptions { quarantine, drop_snapshots: quarantine, backups, only: None })
+}
+
+fn run(disk: &SimDisk, quarantine: bool) -> siltstone::Result<RepairReport> {
+    repair(&later_environment(disk), Path::new(STORE), &options(disk, quarantine)?)
+}
+
 fn repaired(disk: &SimDisk, quarantine: bool) -> Result<RepairReport, Broken> {
-    let options = RepairOptions { quarantine, ..RepairOptions::default() };
-    repair(&later_environment(disk), Path::new(STORE), &options)
-        .map_err(|error| format!("repair fails: {error}"))
+    run(disk, quarantine).map_err(|error| format!("repair fails: {error}"))
 }
 
 /// Nothing is called damage, and derived files are whole.
@@ -45,7 +60,7 @@ fn put_right(pristine: &SimDisk, right: &BTreeMap<PathBuf, Vec<u8>>, flip: &Dama
     let disk = flip.on(pristine).unwrap();
     let path = flip.paths()[0];
     let damaged = disk.read_file(path).unwrap();
-    let plan = plan_repair(&later_environment(&disk), Path::new(STORE), None)
+    let plan = plan_repair(&later_environment(&disk), Path::new(STORE), &RepairOptions::default())
         .map_err(|error| format!("the plan fails: {error}"))?;
     if disk.read_file(path).unwrap() != damaged {
         return Err("the plan changed something".to_owned());
@@ -158,7 +173,12 @@ fn a_good_store_is_left_alone() {
     for pristine in [fixture::basic(Compression::None), fixture::zstd(), fixture::torn_tail()] {
         let before: Vec<_> =
             pristine.files().into_iter().map(|path| (pristine.read_file(&path).unwrap(), path)).collect();
-        assert_eq!(plan_repair(&later_environment(&pristine), Path::new(STORE), None).unwrap().items, []);
+        assert_eq!(
+            plan_repair(&later_environment(&pristine), Path::new(STORE), &RepairOptions::default())
+                .unwrap()
+                .items,
+            []
+        );
         assert_eq!(repaired(&pristine, true).unwrap(), RepairReport::default());
         let is_lock = |path: &Path| path.ends_with("lock");
         for (bytes, path) in before.iter().filter(|(_, path)| !is_lock(path)) {

@@ -3,12 +3,12 @@
 
 use clap::Args;
 use serde::Serialize;
-use siltstone::{Collection, CompactOptions, CompactPlan, CompactReport};
+use siltstone::{Collection, CompactOptions, CompactPlan, CompactReport, SegmentShape};
 
 use super::context::Context;
 use crate::exit::{CliError, Exit};
 use crate::render::plain::name as plain;
-use crate::render::units::{bytes, count, counted};
+use crate::render::units::{bytes, count, counted, listed};
 
 #[derive(Debug, Args)]
 pub(crate) struct CompactArgs {
@@ -54,6 +54,8 @@ struct Done {
     kept_for_snapshots_bytes: Option<u64>,
     /// Bytes of segments that only snapshots keep; not known before it is done.
     held_bytes: Option<u64>,
+    /// Why there is nothing to do.
+    why: Option<String>,
     reason: Option<String>,
     next_step: Option<String>,
     #[serde(skip)]
@@ -90,8 +92,15 @@ pub(crate) fn run(args: &CompactArgs, context: &Context) -> Result<Exit, CliErro
             break;
         }
         let result = store.collection(name).and_then(|collection| match args.dry_run {
-            true => collection.compact_plan(&options).map(planned),
-            false => compact(context, &collection, &options).map(compacted),
+            true => collection.compact_plan(&options).map(|plan| planned(context, plan, &options)),
+            false => {
+                let done = compact(context, &collection, &options).map(compacted)?;
+                let why = match done.outcome {
+                    "nothing" => Some(why(context, &collection.compact_plan(&options)?, &options)),
+                    _ => None,
+                };
+                Ok(Done { why, ..done })
+            }
         });
         let one = result.unwrap_or_else(|error| failed(error.into()));
         done.push(Done { collection: name.clone(), ..one });
@@ -117,7 +126,33 @@ fn compact(
     collection.compact_while(options, &|| !context.cancel.is_cancelled())
 }
 
-fn planned(plan: CompactPlan) -> Done {
+/// Why nothing is worth rewriting: how much is dead, what would be enough, and which snapshots stand in the way.
+fn why(context: &Context, plan: &CompactPlan, options: &CompactOptions) -> String {
+    let free = plan.segments.iter().filter(|shape| options.rewrite_held || !shape.is_held);
+    let share = |shape: &SegmentShape| shape.dead_bytes() * 100 / shape.bytes.max(1);
+    let most = free.map(share).max().unwrap_or(0);
+    let dead: u64 = plan.segments.iter().map(SegmentShape::dead_bytes).sum();
+    let all: u64 = plan.segments.iter().map(|shape| shape.bytes).sum();
+    let mut text = match dead {
+        0 => "no row in it is dead".to_owned(),
+        _ => format!(
+            "{} of {} is dead, and of no segment that may go as much as {} % (at most {most} %)",
+            bytes(dead),
+            bytes(all),
+            (options.min_dead * 100.0).round()
+        ),
+    };
+    if !plan.kept_for.is_empty() {
+        let names = listed(&plan.kept_for, 3);
+        let drop = context.siltstone("snapshot drop NAME --force");
+        text +=
+            &format!("; {} stay for the snapshots {names}: `{drop}`", bytes(plan.kept_for_snapshots_bytes));
+    }
+    text
+}
+
+fn planned(context: &Context, plan: CompactPlan, options: &CompactOptions) -> Done {
+    let why = plan.groups.is_empty().then(|| why(context, &plan, options));
     let reclaimed_bytes = plan.groups.iter().map(|group| group.reclaimed_bytes()).sum();
     let groups = plan.groups.iter().map(|group| Group {
         inputs: group.segments.iter().map(|shape| shape.segment.0).collect(),
@@ -132,6 +167,7 @@ fn planned(plan: CompactPlan) -> Done {
         groups: groups.collect(),
         reclaimed_bytes,
         kept_for_snapshots_bytes: Some(plan.kept_for_snapshots_bytes),
+        why,
         ..Done::default()
     }
 }
@@ -195,9 +231,10 @@ fn sentence(context: &Context, one: &Done) -> String {
     let mut text = match one.outcome {
         "planned" => format!("{segments} would become {}: {rows}", count(one.groups.len() as u64)),
         "compacted" => format!("{segments} became {}: {rows}", count(one.groups.len() as u64)),
-        _ => "nothing to do".to_owned(),
+        _ => format!("nothing to do: {}", one.why.as_deref().unwrap_or("nothing is worth it")),
     };
-    if let Some(kept) = one.kept_for_snapshots_bytes.filter(|kept| *kept > 0) {
+    // Where nothing is done, it is among the reasons.
+    if let Some(kept) = one.kept_for_snapshots_bytes.filter(|kept| *kept > 0 && one.why.is_none()) {
         text += &format!("; {} of dead rows stay for snapshots", bytes(kept));
     }
     if let Some(held) = one.held_bytes.filter(|held| *held > 0) {

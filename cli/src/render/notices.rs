@@ -1,7 +1,10 @@
 //! Everything that is not a result: notices, warnings and the events of the engine, on stderr. `--quiet` leaves errors
 //! only, `--verbose` adds what usually interests nobody. A stderr that nobody reads stops nothing.
 
+use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use siltstone::{Event, Observer};
 
@@ -33,11 +36,13 @@ enum Weight {
 pub(crate) struct Notices {
     verbosity: Verbosity,
     style: Style,
+    /// Derived files that were named as unusable: each reader meets them again, and one line is enough.
+    named: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Notices {
     pub(crate) fn new(verbosity: Verbosity) -> Notices {
-        Notices { verbosity, style: Style::for_stderr() }
+        Notices { verbosity, style: Style::for_stderr(), named: Mutex::default() }
     }
 
     /// Whether people want to see how far a run is.
@@ -92,6 +97,11 @@ fn put(line: &str) {
 
 impl Observer for Notices {
     fn event(&self, event: &Event) {
+        if let Event::DerivedFileUnusable { path, .. } = event
+            && !self.named.lock().unwrap_or_else(PoisonError::into_inner).insert(path.clone())
+        {
+            return;
+        }
         let (weight, text) = describe(event);
         match weight {
             Weight::Warning => self.warning(&text),
@@ -121,7 +131,10 @@ fn describe(event: &Event) -> (Weight, String) {
         ),
         Event::DamageLeft { path, flaw } => (
             Weight::Warning,
-            format!("{} is damaged and is left as it is: {flaw}; see `siltstone health`", path.display()),
+            format!(
+                "{} is damaged and is left as it is: {flaw}; `siltstone health --deep-scan --fix` mends it",
+                path.display()
+            ),
         ),
         Event::WitnessRewritten { path, flaw } => {
             (Weight::Notice, format!("{} was unreadable and was written anew: {flaw}", path.display()))

@@ -461,3 +461,25 @@ fn an_interrupted_backup_ends_as_such_and_leaves_nothing() {
     }
     println!("backup, SIGTERM: {interrupted} of 40 runs were interrupted, none left anything");
 }
+
+/// Hundreds of segments, and a system that lets a process have a hundred files open.
+#[test]
+#[cfg(unix)]
+fn a_backup_of_many_segments_keeps_to_the_files_it_may_have_open() {
+    let work = Work::with_store();
+    for name in ["docs_Alpha", "docs_Beta"] {
+        let mut writer = work.collection(name).writer().unwrap();
+        for row in 0..90 {
+            let key = format!("many/{row}#0");
+            writer.upsert(siltstone::Record::new(&key, &crate::harness::unit(row % 32))).unwrap();
+            writer.commit().unwrap();
+            writer.seal().unwrap();
+        }
+    }
+    for arguments in ["backup create", "backup create --repository repository", "backup verify latest"] {
+        let line = format!("ulimit -n 100 && exec {} {arguments}", env!("CARGO_BIN_EXE_siltstone"));
+        let output = std::process::Command::new("sh").args(["-c", &line]).current_dir(work.path()).output();
+        let ended = crate::harness::Ended::of(output.unwrap());
+        assert_eq!(ended.code, 0, "{arguments}: {ended:?}");
+    }
+}

@@ -7,12 +7,12 @@ use crate::harness::{DIMS, Work, metadata};
 use crate::health::{codes, component, part, report, with_documents, write};
 use crate::server::Server;
 
-fn remove(work: &Work, path: &str) {
+pub(crate) fn remove(work: &Work, path: &str) {
     std::fs::remove_file(work.path().join("docs").join(path)).unwrap();
 }
 
 /// Ten more pages, so that one of them is less than a fifth.
-fn with_many_documents() -> Work {
+pub(crate) fn with_many_documents() -> Work {
     let work = with_documents();
     for page in 10..20 {
         write(
@@ -25,7 +25,7 @@ fn with_many_documents() -> Work {
     work
 }
 
-fn snapshots(work: &Work) -> Vec<String> {
+pub(crate) fn snapshots(work: &Work) -> Vec<String> {
     let listed = work.run(&["snapshot", "list", "--json"]).expect(0).json();
     listed["snapshots"]
         .as_array()
@@ -35,7 +35,7 @@ fn snapshots(work: &Work) -> Vec<String> {
         .collect()
 }
 
-fn keys(work: &Work, collection: &str) -> Vec<String> {
+pub(crate) fn keys(work: &Work, collection: &str) -> Vec<String> {
     let view = work.collection(collection).view().unwrap();
     view.keys().unwrap().into_iter().map(str::to_owned).collect()
 }

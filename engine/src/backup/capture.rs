@@ -35,9 +35,8 @@ pub(super) struct Capture {
     pub(super) files: BTreeMap<String, Captured>,
     pub(super) directories: BTreeSet<String>,
     pub(super) snapshot: Option<String>,
-    /// Most files that are held open.
-    most_held: usize,
-    held: usize,
+    /// How many more files may be held open.
+    room: usize,
 }
 
 /// A captured file.
@@ -65,6 +64,16 @@ impl Captured {
     pub(super) fn of_file(path: &Path, file: Arc<dyn DiskFile>, bytes: u64) -> Result<Self> {
         let attributes = file.attributes().map_err(Error::io("read", path))?;
         Ok(Self { content: Content::File { path: path.to_owned(), held: Some(file), bytes }, attributes })
+    }
+
+    /// Lets go of the open file when there is no room for it.
+    pub(super) fn hold_within(&mut self, room: &mut usize) {
+        if let Content::File { held: held @ Some(_), .. } = &mut self.content {
+            match room.checked_sub(1) {
+                Some(left) => *room = left,
+                None => *held = None,
+            }
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -125,13 +134,12 @@ impl Capture {
             files: BTreeMap::new(),
             directories: BTreeSet::from([format!("{STORE_DIR}/{COLLECTIONS_DIR}")]),
             snapshot: snapshot.map(str::to_owned),
-            most_held: environment.disk.most_open_files() / 2,
-            held: 0,
+            room: environment.disk.most_open_files() / 2,
         };
         for entry in &catalogue.collections {
             let mut attempt = 1;
             let collected = loop {
-                match collect::collection(environment, root, entry, snapshot) {
+                match collect::collection(environment, root, entry, (snapshot, capture.room)) {
                     Err(error) if error.is_missing_file() && attempt < ATTEMPTS => {}
                     // A commit, or a write of the witness, may have been under way at the first looks.
                     Ok(collected) if collected.is_damaged && attempt <= LOOKS => {}
@@ -157,12 +165,7 @@ impl Capture {
     }
 
     fn put(&mut self, path: &str, mut file: Captured) {
-        if let Content::File { held, .. } = &mut file.content {
-            match self.held < self.most_held {
-                true => self.held += 1,
-                false => *held = None,
-            }
-        }
+        file.hold_within(&mut self.room);
         for (at, _) in path.match_indices('/') {
             self.directories.extend(path.get(..at).map(str::to_owned));
         }

@@ -30,16 +30,18 @@ pub(super) struct Collected {
     pub(super) is_damaged: bool,
 }
 
-/// Collects a collection's files: its last commit with all snapshots, or one snapshot alone.
+/// Collects a collection's files: its last commit with all snapshots, or one snapshot alone. At most `room` of them stay
+/// open.
 pub(super) fn collection(
     environment: &Environment,
     root: &Path,
     entry: &CatalogueEntry,
-    snapshot: Option<&str>,
+    (snapshot, room): (Option<&str>, usize),
 ) -> Result<Collected> {
     let disk = &*environment.disk;
     let directory = catalogue::directory(root, &entry.directory());
-    let mut gather = Gather { disk, directory: &directory, entry, files: Vec::new(), is_damaged: false };
+    let mut gather =
+        Gather { disk, directory: &directory, entry, files: Vec::new(), room, is_damaged: false };
     // The witness before the manifest: then what it names can only be older than what the manifest names.
     let (witness, witness_bytes) = witness::load_with_bytes(disk, &directory, &entry.collection)?;
     gather.is_damaged |= !witness.flaws.is_empty();
@@ -65,6 +67,8 @@ pub(super) struct Gather<'a> {
     directory: &'a Path,
     entry: &'a CatalogueEntry,
     files: Vec<(String, Captured)>,
+    /// How many more files may be held open.
+    room: usize,
     is_damaged: bool,
 }
 
@@ -147,7 +151,7 @@ impl Gather<'_> {
             }
             Err(error) => return Err(error),
         };
-        self.files.push((kind.file_name(), Captured::of_file(&path, Arc::clone(file), walk.end)?));
+        self.put(kind, Captured::of_file(&path, Arc::clone(file), walk.end)?);
         Ok((!walk.frames.is_empty()).then(|| WitnessSlot {
             segment: entry.segment,
             commit: walk.last_commit,
@@ -157,7 +161,9 @@ impl Gather<'_> {
         }))
     }
 
-    pub(super) fn put(&mut self, kind: FileKind, file: Captured) {
+    /// A file, which stays open if there is room for it.
+    pub(super) fn put(&mut self, kind: FileKind, mut file: Captured) {
+        file.hold_within(&mut self.room);
         self.files.push((kind.file_name(), file));
     }
 
@@ -180,7 +186,7 @@ impl Gather<'_> {
     pub(super) fn whole(&mut self, kind: FileKind, file: Arc<dyn DiskFile>) -> Result<()> {
         let path = self.directory.join(kind.file_name());
         let bytes = file.len().map_err(Error::io("read", &path))?;
-        self.files.push((kind.file_name(), Captured::of_file(&path, file, bytes)?));
+        self.put(kind, Captured::of_file(&path, file, bytes)?);
         Ok(())
     }
 

@@ -21,6 +21,7 @@ mod member;
 mod moment;
 mod prune;
 mod repository;
+pub(crate) mod scratch;
 mod shelf;
 pub(crate) mod stream;
 mod survey;

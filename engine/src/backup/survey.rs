@@ -138,6 +138,11 @@ impl Disk for CapturedDisk {
     fn lock(&self, _path: &Path) -> io::Result<Option<Arc<dyn DiskFile>>> {
         Err(io::ErrorKind::ReadOnlyFilesystem.into())
     }
+
+    /// The capture holds the other half.
+    fn most_open_files(&self) -> usize {
+        self.disk.most_open_files() / 2
+    }
 }
 
 /// The room that a copy of a backup's files takes, and an error when there is less.

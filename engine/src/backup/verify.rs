@@ -2,16 +2,15 @@
 //! scratch directory on the same disk, verified there row by row, and removed.
 
 use siltstone_format::backup::{VERIFICATION_FORMAT, Verification};
-use siltstone_format::checksum::to_hex;
 use siltstone_format::limits::FORMAT_VERSION;
 
 use super::list::{BackupInfo, BackupKind};
-use super::shelf::{self, REHEARSAL_PREFIX};
+use super::{scratch, shelf};
 use crate::environment::Environment;
-use crate::error::{Error, Result};
-use crate::restore::{self, Wanted};
+use crate::error::Result;
+use crate::restore::Wanted;
+use crate::safety;
 use crate::verify::{Depth, Severity};
-use crate::{safety, tree};
 
 /// What a verification of a backup read and found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,25 +56,21 @@ pub fn verify(environment: &Environment, backup: &BackupInfo) -> Result<BackupRe
 }
 
 fn rehearse(environment: &Environment, backup: &BackupInfo, report: &mut BackupReport) -> Result<()> {
-    let directory = backup.path.parent().unwrap_or(std::path::Path::new("."));
     let content = super::open(environment, backup)?;
-    let id = environment.entropy.id().map_err(Error::io("draw random bytes for", directory))?;
-    let scratch = directory.join(format!("{REHEARSAL_PREFIX}{}", to_hex(&id)));
-    let result = tree::claim(environment, &scratch).and_then(|_lock| {
-        super::check_room(environment, &scratch, content.index().bytes())?;
-        let unpacked = restore::unpack(environment, content, &scratch, Wanted::Everything)?;
-        (report.files, report.bytes) = (unpacked.files, unpacked.bytes);
-        let verified = crate::verify::verify(environment, &scratch, Depth::Deep, None)?;
-        report.rows = verified.rows;
-        let damage = verified.findings.into_iter().filter(|finding| finding.severity == Severity::Damage);
-        report.damage.extend(damage.map(|finding| {
-            let path = finding.path.strip_prefix(&scratch).unwrap_or(&finding.path);
-            format!("{}: {}", path.display(), finding.flaw)
-        }));
-        Ok(())
-    });
-    let removed = tree::remove(environment, &scratch);
-    result.and(removed)
+    let bytes = content.index().bytes();
+    let looked =
+        scratch::unpacked(environment, backup, (content, Wanted::Everything, bytes), |scratch, unpacked| {
+            (report.files, report.bytes) = (unpacked.files, unpacked.bytes);
+            let verified = crate::verify::verify(environment, scratch, Depth::Deep, None)?;
+            report.rows = verified.rows;
+            let damage = verified.findings.into_iter().filter(|finding| finding.severity == Severity::Damage);
+            report.damage.extend(damage.map(|finding| {
+                let path = finding.path.strip_prefix(scratch).unwrap_or(&finding.path);
+                format!("{}: {}", path.display(), finding.flaw)
+            }));
+            Ok(())
+        });
+    looked?
 }
 
 /// A safety copy lies in the store: its collections are verified where they are.

@@ -90,7 +90,11 @@ pub(crate) fn plan_only(shared: &std::sync::Arc<Shared>, options: &CompactOption
         let view = view::load(shared, view::At::Now, OnDamage::Fail)?;
         let named = named_by_snapshots(shared, manifest)?;
         let shapes = survey::shapes(&view, named.as_ref(), &options.drop_keys)?;
-        Ok(plan::plan(&shapes, options))
+        let mut plan = plan::plan(&shapes, options);
+        if plan.kept_for_snapshots_bytes > 0 {
+            plan.kept_for = keepers(shared, manifest, &plan, options)?;
+        }
+        Ok(plan)
     })
 }
 
@@ -158,6 +162,22 @@ fn drop_rows(writer: &mut Writer, options: &CompactOptions) -> Result<u64> {
             Err(error)
         }
     }
+}
+
+/// The names of the snapshots that hold segments which would be rewritten without them.
+fn keepers(
+    shared: &Shared,
+    manifest: &siltstone_format::manifest::Manifest,
+    plan: &CompactPlan,
+    options: &CompactOptions,
+) -> Result<Vec<String>> {
+    let is_kept = |number: u64| {
+        let shape = plan.segments.iter().find(|shape| shape.segment.0 == number);
+        shape.is_some_and(|shape| shape.is_held && shape.is_sparse(options.min_dead))
+    };
+    let snapshots = snapshot::documents(shared, manifest)?.unwrap_or_default().into_iter();
+    let keepers = snapshots.filter(|snapshot| snapshot.segments.iter().any(|named| is_kept(named.segment)));
+    Ok(keepers.map(|snapshot| snapshot.name).collect())
 }
 
 /// The segments that snapshots name, listed or not; `None` when a snapshot cannot be read.

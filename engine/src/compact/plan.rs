@@ -37,7 +37,8 @@ impl SegmentShape {
         self.bytes - self.live_bytes()
     }
 
-    fn is_sparse(&self, min_dead: f64) -> bool {
+    /// Whether at least this share of it is dead.
+    pub(super) fn is_sparse(&self, min_dead: f64) -> bool {
         let dead = self.dead_bytes();
         dead > 0 && dead as f64 >= min_dead * self.bytes as f64
     }
@@ -77,6 +78,10 @@ pub struct CompactPlan {
     pub groups: Vec<PlannedGroup>,
     /// Bytes of rows that no longer count in segments that would be rewritten if no snapshot held them.
     pub kept_for_snapshots_bytes: u64,
+    /// The snapshots that hold those segments.
+    pub kept_for: Vec<String>,
+    /// All segments as they are.
+    pub segments: Vec<SegmentShape>,
 }
 
 /// Chooses the segments that are worth rewriting and puts them into groups of at most the target length, neighbours
@@ -88,7 +93,7 @@ pub(super) fn plan(shapes: &[SegmentShape], options: &CompactOptions) -> Compact
     let small = small(shapes.iter().filter(is_free).filter(|shape| !sparse(shape)), worth, options);
     let chosen = shapes.iter().filter(is_free);
     let chosen = chosen.filter(|shape| sparse(shape) || small.contains(&shape.segment));
-    let mut plan = CompactPlan::default();
+    let mut plan = CompactPlan { segments: shapes.to_vec(), ..CompactPlan::default() };
     let mut group: Vec<&SegmentShape> = Vec::new();
     for shape in chosen {
         group.push(shape);

@@ -21,6 +21,7 @@ use super::item::{Remedy, RepairItem};
 use super::promise::Promises;
 use super::replace::Correction;
 use super::segment::{Survey, own_promise, survey};
+use super::spare::Missing;
 use crate::collection::Shared;
 use crate::disk::{Disk, DiskFile, Mode, durable};
 use crate::environment::Environment;
@@ -54,8 +55,12 @@ pub(super) struct Examined {
     pub(super) underived: Vec<(SegmentPlace, Promise)>,
     /// Segments beyond repair.
     pub(super) hurt: Vec<u64>,
-    /// Snapshots beyond repair, by name.
-    pub(super) hurt_snapshots: Vec<String>,
+    /// Snapshots whose documents are beyond repair, by name.
+    pub(super) lost_snapshots: Vec<String>,
+    /// The files of both: the same ones from elsewhere would do.
+    pub(super) missing: Vec<Missing>,
+    /// The snapshots whose documents are good.
+    snapshots: Vec<Snapshot>,
 }
 
 /// Reads a collection.
@@ -120,7 +125,9 @@ pub(super) fn examine(
         last: None,
         underived: Vec::new(),
         hurt: Vec::new(),
-        hurt_snapshots: Vec::new(),
+        lost_snapshots: Vec::new(),
+        missing: Vec::new(),
+        snapshots: Vec::new(),
     };
     let snapshots = examined.snapshots(disk)?;
     let witness = examined.witness(disk)?;
@@ -132,7 +139,7 @@ pub(super) fn examine(
     for segment in held {
         examined.held(disk, segment, &snapshots)?;
     }
-    examined.snapshots_of_hurt_segments(&snapshots);
+    examined.snapshots = snapshots;
     Ok(Ok(examined))
 }
 
@@ -198,7 +205,8 @@ impl Examined {
                 Document::Lost(flaw) => {
                     let path = directory.join(FileKind::Snapshot(entry.file).file_name());
                     self.note(path, flaw, |flaw| Remedy::Quarantine { flaw });
-                    self.hurt_snapshots.push(entry.name);
+                    self.lost_snapshots.push(entry.name.clone());
+                    self.missing.push(Missing::Snapshot(entry));
                 }
             }
         }
@@ -251,11 +259,16 @@ impl Examined {
         snapshots: &[Snapshot],
     ) -> Result<()> {
         let place = self.shared.place(entry.segment);
-        let Some(file) = self.open(disk, &place)? else { return Ok(()) };
         let promises = Promises::gather(entry.segment, &entry.state, witness, snapshots);
         let sealed = sealed_promise(&entry.state);
+        let missing = |promises| Missing::Segment { place: place.clone(), sealed, promises, is_listed: true };
+        let Some(file) = self.open(disk, &place)? else {
+            self.missing.push(missing(promises));
+            return Ok(());
+        };
         let surveyed = survey(&*file, &place, sealed, &promises)?;
         self.note_survey(&place, &*file, &surveyed)?;
+        let is_lost = !surveyed.lost.is_empty();
         if let Some(chain) = surveyed.chain.filter(|_| !surveyed.frames.is_empty()) {
             self.last = Some(WitnessSlot {
                 segment: entry.segment,
@@ -274,23 +287,35 @@ impl Examined {
         } else {
             self.correct(&place, surveyed);
         }
+        if is_lost {
+            self.missing.push(missing(promises));
+        }
         Ok(())
     }
 
     /// A segment that only snapshots name: it is held against its own seal, and against them.
     fn held(&mut self, disk: &dyn Disk, segment: u64, snapshots: &[Snapshot]) -> Result<()> {
         let place = self.shared.place(segment);
-        let Some(file) = self.open(disk, &place)? else { return Ok(()) };
         let promises = Promises::of_snapshots(segment, snapshots);
+        let missing =
+            |promises| Missing::Segment { place: place.clone(), sealed: None, promises, is_listed: false };
+        let Some(file) = self.open(disk, &place)? else {
+            self.missing.push(missing(promises));
+            return Ok(());
+        };
         let sealed = own_promise(&*file, &place)?;
         let surveyed = survey(&*file, &place, sealed, &promises)?;
         self.note_survey(&place, &*file, &surveyed)?;
+        let is_lost = !surveyed.lost.is_empty();
         if let Some(promise) = sealed.filter(|_| surveyed.lost.is_empty()) {
             let rows = surveyed.frames.iter().map(|frame| u64::from(frame.rows)).sum();
             let last_commit = surveyed.frames.last().map_or(0, |frame| frame.commit);
             self.index(disk, place.clone(), Promise { rows, last_commit, ..promise });
         }
         self.correct(&place, surveyed);
+        if is_lost {
+            self.missing.push(missing(promises));
+        }
         Ok(())
     }
 
@@ -358,14 +383,40 @@ impl Examined {
         self.frozen.iter().any(|(segment, _)| self.shared.place(*segment).path() == path)
     }
 
-    /// A snapshot goes with the segments that it names.
-    fn snapshots_of_hurt_segments(&mut self, snapshots: &[Snapshot]) {
-        for snapshot in snapshots {
-            let names = |segment: &u64| snapshot.segments.iter().any(|entry| entry.segment == *segment);
-            if self.hurt.iter().any(names) {
-                self.hurt_snapshots.push(snapshot.name.clone());
-            }
-        }
+    /// The snapshots beyond repair, by name: those whose documents are, and those that name a segment which is.
+    pub(super) fn hurt_snapshots(&self) -> Vec<String> {
+        let names = |snapshot: &Snapshot, segment: &u64| {
+            snapshot.segments.iter().any(|entry| entry.segment == *segment)
+        };
+        let is_hurt = |snapshot: &&Snapshot| self.hurt.iter().any(|segment| names(snapshot, segment));
+        let of_segments = self.snapshots.iter().filter(is_hurt).map(|snapshot| snapshot.name.clone());
+        self.lost_snapshots.iter().cloned().chain(of_segments).collect()
+    }
+
+    /// Whether the file is that of a snapshot, or of a segment that one names.
+    pub(super) fn is_in_snapshots(&self, path: &Path) -> bool {
+        let named = self.snapshots.iter().flat_map(|snapshot| &snapshot.segments);
+        let mut named = named.map(|entry| FileKind::Segment(entry.segment));
+        let mut own = self.manifest.snapshots.iter().map(|entry| FileKind::Snapshot(entry.file));
+        let is_it = |kind: FileKind| path.ends_with(kind.file_name());
+        named.any(is_it) || own.any(is_it)
+    }
+
+    /// The number of the segment in this file, if it is one that the manifest lists.
+    pub(super) fn number_of(&self, path: &Path) -> Option<u64> {
+        let segments = self.manifest.segments.iter().map(|entry| entry.segment);
+        segments.into_iter().find(|number| path.ends_with(FileKind::Segment(*number).file_name()))
+    }
+
+    /// Whether the manifest says how many rows the segment has.
+    pub(super) fn is_sealed(&self, segment: u64) -> bool {
+        let entry = self.manifest.segments.iter().find(|entry| entry.segment == segment);
+        entry.is_some_and(|entry| sealed_promise(&entry.state).is_some())
+    }
+
+    /// Whether anything is beyond repair.
+    pub(super) fn is_hurt(&self) -> bool {
+        !(self.hurt.is_empty() && self.lost_snapshots.is_empty())
     }
 
     /// The key index of a whole sealed segment.

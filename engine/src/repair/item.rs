@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use siltstone_format::Flaw;
 
+use crate::backup::BackupInfo;
+
 /// What puts a damaged structure right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,6 +29,14 @@ pub enum Remedy {
     },
     /// A segment that was left alone for its damage is whole again, and is sealed.
     Seal,
+    /// Nothing in the store tells what the bytes were, but a backup has the same file whole, as the digests that promise
+    /// it confirm: its copy takes the place of the file.
+    Fetch {
+        /// Name of the backup.
+        backup: String,
+        /// What is wrong with the file.
+        flaw: Flaw,
+    },
     /// Nothing tells what the bytes were. The rows that are whole are written anew, what can still be read of the
     /// others is put aside, and the damaged file is taken out of the collection.
     Quarantine {
@@ -71,7 +81,10 @@ impl RepairItem {
 
     /// Whether nothing is lost by it: the bytes are what they were, or can be made again from others that are good.
     pub fn is_certain(&self) -> bool {
-        matches!(self.remedy, Remedy::Mend { .. } | Remedy::Derive { .. } | Remedy::Seal)
+        matches!(
+            self.remedy,
+            Remedy::Mend { .. } | Remedy::Derive { .. } | Remedy::Fetch { .. } | Remedy::Seal
+        )
     }
 }
 
@@ -80,6 +93,15 @@ impl RepairItem {
 pub struct RepairPlan {
     /// The steps, in the order of collections and files.
     pub items: Vec<RepairItem>,
+    /// Rows that would be taken out, as in [`RepairReport::lost`].
+    pub lost: Vec<LostRow>,
+    /// Those of them that would come back from backups.
+    pub returned: Vec<Returned>,
+    /// Snapshots that nothing can put right: collection and name. They go only when
+    /// [`RepairOptions::drop_snapshots`] says so.
+    pub hurt_snapshots: Vec<(String, String)>,
+    /// Backups that could not be used.
+    pub passed_over: Vec<PassedOver>,
 }
 
 /// What a repair may do.
@@ -87,12 +109,18 @@ pub struct RepairPlan {
 pub struct RepairOptions {
     /// Only these collections; all of them otherwise, hidden ones too.
     pub only: Option<Vec<String>>,
-    /// Whether rows beyond repair are taken out, and segments and snapshots with them. What was there is put aside, never
-    /// deleted.
+    /// Whether rows beyond repair are taken out of the last commit, and the segments that they lie in. What was there is put
+    /// aside, never deleted.
     pub quarantine: bool,
+    /// Whether snapshots go that nothing can put right, with `quarantine`. They are put aside with the segments that only they
+    /// name. Without it they stay as they are: damaged, and open to whoever passes over damage.
+    pub drop_snapshots: bool,
+    /// Backups to take from what the store itself does not tell: files, and with `quarantine` rows. The newest that has
+    /// something is taken first; those that are not sound are left alone.
+    pub backups: Vec<BackupInfo>,
 }
 
-/// A row that was taken out.
+/// A row that was taken out, or several that nothing but their number is known of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostRow {
     /// The collection.
@@ -101,8 +129,31 @@ pub struct LostRow {
     pub path: PathBuf,
     /// Its key, when that can still be read.
     pub key: Option<String>,
+    /// How many rows this stands for: 1 when there is a place for it in a frame, and for lost frames as many as what lies
+    /// around them says; 0 when nothing tells.
+    pub rows: u64,
     /// What is wrong with it.
     pub flaw: Flaw,
+}
+
+/// Rows that came back from a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// The collection.
+    pub collection: String,
+    /// Name of the backup.
+    pub backup: String,
+    /// Their keys.
+    pub keys: Vec<String>,
+}
+
+/// A backup that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Its name.
+    pub backup: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// What a repair did.
@@ -114,9 +165,14 @@ pub struct RepairReport {
     pub left: Vec<RepairItem>,
     /// Files that keep what was replaced or taken out.
     pub kept: Vec<PathBuf>,
-    /// Rows that were taken out: to be embedded again from their source, or restored from a backup. Damage that hides
-    /// even how many rows there were is listed once, without a key.
+    /// Rows that were taken out, those that came back included.
     pub lost: Vec<LostRow>,
+    /// Rows that came back from backups, as they were there: no key that counts was written over.
+    pub returned: Vec<Returned>,
     /// Snapshots that were dropped with what they named: collection and name.
     pub dropped_snapshots: Vec<(String, String)>,
+    /// Snapshots that are still damaged, because nobody asked to drop them.
+    pub hurt_snapshots: Vec<(String, String)>,
+    /// Backups that could not be used.
+    pub passed_over: Vec<PassedOver>,
 }

@@ -13,7 +13,9 @@ mod names;
 mod promise;
 mod quarantine;
 mod replace;
+mod rows;
 mod segment;
+mod spare;
 
 use std::path::Path;
 
@@ -22,31 +24,47 @@ use siltstone_format::names::{FileKind, LOCK_FILE, WITNESS_FILE};
 
 use self::examine::{Examined, examine};
 use self::replace::{keep, replace};
+use self::spare::{Spares, fetch};
 use crate::disk::Mode;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::segment::{open_sealed, write_index};
 use crate::{catalogue, lock, manifest, witness};
 
-pub use item::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport};
+pub use item::{LostRow, PassedOver, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport, Returned};
 
-/// Says what a repair of the store at `root`, or of the collections named in `only`, would do. Reads every byte, as a deep
-/// verification does, at the speed of the disk; changes nothing and takes no lock, so that what a writer is at work on may
-/// look damaged.
+/// How often backups are asked again, because what they had told of more that is missing.
+const MOST_ROUNDS: usize = 8;
+
+/// Says what a repair of the store at `root` would do. Reads every byte, as a deep verification does, at the speed of the
+/// disk; changes nothing and takes no lock, so that what a writer is at work on may look damaged. Only when something is
+/// beyond repair are backups unpacked, one after the other, each beside itself and for as long as it is looked at.
 ///
 /// # Errors
 /// [`Error::NotAStore`], [`Error::NewerFormat`], [`Error::NoSuchCollection`], or a disk that cannot be read. Damage is no
 /// error: it is in the plan.
-pub fn plan_repair(environment: &Environment, root: &Path, only: Option<&[String]>) -> Result<RepairPlan> {
+pub fn plan_repair(environment: &Environment, root: &Path, options: &RepairOptions) -> Result<RepairPlan> {
     let found = names::look(environment, root)?;
-    let mut plan = RepairPlan { items: found.items };
+    let mut plan = RepairPlan { items: found.items, ..RepairPlan::default() };
     let Some(catalogue) = found.catalogue else { return Ok(plan) };
-    for entry in wanted(&catalogue, only)? {
-        match examine(environment, root, &entry)? {
-            Ok(examined) => plan.items.extend(examined.items),
-            Err(item) => plan.items.push(item),
+    let mut spares = Spares::new(environment, &options.backups);
+    for entry in wanted(&catalogue, options.only.as_deref())? {
+        let mut examined = match examine(environment, root, &entry)? {
+            Ok(examined) => examined,
+            Err(item) => {
+                plan.items.push(item);
+                continue;
+            }
+        };
+        fetch(&mut examined, &mut spares, &mut |_, _| Ok(()))?;
+        if options.quarantine {
+            quarantine::outlook(&examined, &mut spares, &mut plan)?;
         }
+        let hurt = examined.hurt_snapshots().into_iter();
+        plan.hurt_snapshots.extend(hurt.map(|snapshot| (entry.name.clone(), snapshot)));
+        plan.items.extend(examined.items);
     }
+    plan.passed_over = spares.passed_over;
     Ok(plan)
 }
 
@@ -63,9 +81,11 @@ pub fn plan_repair(environment: &Environment, root: &Path, only: Option<&[String
 pub fn repair(environment: &Environment, root: &Path, options: &RepairOptions) -> Result<RepairReport> {
     let mut report = RepairReport::default();
     let Some(catalogue) = names::put_right(environment, root, &mut report)? else { return Ok(report) };
+    let mut spares = Spares::new(environment, &options.backups);
     for entry in wanted(&catalogue, options.only.as_deref())? {
-        repair_collection(environment, root, &entry, options, &mut report)?;
+        repair_collection(environment, root, &entry, options, &mut spares, &mut report)?;
     }
+    report.passed_over = spares.passed_over;
     Ok(report)
 }
 
@@ -84,18 +104,68 @@ fn repair_collection(
     root: &Path,
     entry: &CatalogueEntry,
     options: &RepairOptions,
+    spares: &mut Spares<'_>,
     report: &mut RepairReport,
 ) -> Result<()> {
-    let Some(examined) = mend(environment, root, entry, report)? else { return Ok(()) };
-    for (segment, survey) in &examined.frozen {
-        frozen::heal(&examined, *segment, survey, report)?;
+    let Some(mut examined) = mend_and_heal(environment, root, entry, report)? else { return Ok(()) };
+    // A snapshot that came back may name segments that nobody missed before.
+    for _ in 0..MOST_ROUNDS {
+        if !examined.is_hurt() || !replace_from_backups(environment, root, entry, spares, report)? {
+            break;
+        }
+        match mend_and_heal(environment, root, entry, report)? {
+            Some(again) => examined = again,
+            None => return Ok(()),
+        }
     }
-    if options.quarantine && !(examined.hurt.is_empty() && examined.hurt_snapshots.is_empty()) {
-        return quarantine::take_out(environment, root, entry, report);
+    if options.quarantine && examined.is_hurt() {
+        return quarantine::take_out(environment, root, entry, options, spares, report);
     }
+    let hurt = examined.hurt_snapshots().into_iter();
+    report.hurt_snapshots.extend(hurt.map(|snapshot| (entry.name.clone(), snapshot)));
     let left = examined.items.into_iter().filter(|item| !report.done.contains(item));
     report.left.extend(left.collect::<Vec<_>>());
     Ok(())
+}
+
+fn mend_and_heal(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    report: &mut RepairReport,
+) -> Result<Option<Examined>> {
+    let Some(examined) = mend(environment, root, entry, report)? else { return Ok(None) };
+    for (segment, survey) in &examined.frozen {
+        frozen::heal(&examined, *segment, survey, report)?;
+    }
+    Ok(Some(examined))
+}
+
+/// Puts files that are beyond repair back from backups, as far as these have them. Says whether there were any.
+fn replace_from_backups(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    spares: &mut Spares<'_>,
+    report: &mut RepairReport,
+) -> Result<bool> {
+    let disk = &*environment.disk;
+    let directory = catalogue::directory(root, &entry.directory());
+    let _lock = lock::acquire(environment, directory.join(LOCK_FILE))?;
+    let Ok(mut examined) = examine(environment, root, entry)? else { return Ok(false) };
+    let (mut kept, mut found) = (Vec::new(), false);
+    fetch(&mut examined, spares, &mut |correction, source| {
+        match keep(environment, &directory, &correction.name) {
+            Err(error) if error.is_missing_file() => {}
+            original => kept.push(original?),
+        }
+        found = true;
+        replace::publish(disk, &directory, correction, source)
+    })?;
+    report.kept.extend(kept);
+    let is_fetched = |item: &&RepairItem| matches!(item.remedy, Remedy::Fetch { .. });
+    report.done.extend(examined.items.iter().filter(is_fetched).cloned());
+    Ok(found)
 }
 
 /// Puts everything right that needs no commit. Nothing to report when the collection is gone or beyond reading.

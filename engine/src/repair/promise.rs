@@ -1,9 +1,15 @@
 //! What is remembered of a segment elsewhere: chain digests at offsets, in manifests, snapshots and the witness.
 
 use siltstone_format::Digest;
+use siltstone_format::layout::FrameTrailer;
+use siltstone_format::limits::HEADER_PAGE_BYTES;
 use siltstone_format::manifest::SegmentState;
 use siltstone_format::snapshot::Snapshot;
 use siltstone_format::witness::Witness;
+
+use crate::disk::DiskFile;
+use crate::error::{Error, Result};
+use crate::segment::SegmentPlace;
 
 /// What other files say of one segment.
 #[derive(Debug, Default)]
@@ -56,6 +62,29 @@ impl Promises {
     fn add(&mut self, end: u64, chain: Digest) {
         self.durable_end = self.durable_end.max(end);
         self.ends.push((end, chain));
+    }
+
+    /// Whether a file has the digests that are remembered of it, as far as it goes. It was surveyed, so that each of its
+    /// frames continues the one before.
+    pub(super) fn agree(&self, file: &dyn DiskFile, place: &SegmentPlace) -> Result<bool> {
+        let length = file.len().map_err(Error::io("read", &place.path()))?;
+        for (end, chain) in &self.ends {
+            // Nothing of the segment counted there; or nobody could read how far it did.
+            if *end <= HEADER_PAGE_BYTES || *chain == [0; 32] {
+                continue;
+            }
+            if *end > length {
+                return Ok(false);
+            }
+            let at = end - FrameTrailer::BYTES as u64;
+            let mut trailer = vec![0; FrameTrailer::BYTES];
+            file.read_at(&mut trailer, at).map_err(Error::io("read", &place.path()))?;
+            if FrameTrailer::decode(&trailer, &place.seed(), at).map(|found| found.chain).ok() != Some(*chain)
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether somebody remembers this digest at this place.

@@ -2,8 +2,11 @@
 //! ordinary commit that replaces them where they were; the file is copied to `aside/`; then one manifest edit retires the
 //! segment and drops the snapshots that name it. Whatever interrupts this, every whole row counts once, and the next
 //! repair goes on.
+//!
+//! Of the rows that are lost that way, those that a backup has come along in the same commit, so that no moment is
+//! durable in which they are taken out and have not come back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -13,49 +16,61 @@ use siltstone_format::manifest::{Manifest, SegmentEntry, SegmentState};
 use siltstone_format::names::{FileKind, LOCK_FILE};
 
 use super::examine::{Examined, examine};
-use super::item::{LostRow, Remedy, RepairReport};
+use super::item::{LostRow, Remedy, RepairItem, RepairOptions, RepairPlan, RepairReport};
 use super::replace::{keep, place_aside};
+use super::rows::{Search, hidden};
+use super::spare::Spares;
 use crate::append::{Record, Writer, WriterOptions, lock_of};
+use crate::bitmap::Bitmap;
 use crate::disk::{Mode, durable};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::segment::OpenFile;
-use crate::view::{At, OnDamage, Part, View, build, open_parts, reach};
+use crate::view::{At, OnDamage, Part, Row, View, build, open_parts, reach};
 use crate::{catalogue, lock, manifest, snapshot, sweep, witness};
 
-/// Takes the segments and snapshots that are beyond repair out of a collection.
+/// Takes the segments that are beyond repair out of a collection, and the snapshots too, if that was asked for.
 pub(super) fn take_out(
     environment: &Environment,
     root: &Path,
     entry: &CatalogueEntry,
+    options: &RepairOptions,
+    spares: &mut Spares<'_>,
     report: &mut RepairReport,
 ) -> Result<()> {
     let directory = catalogue::directory(root, &entry.directory());
     let Some(examined) = freeze(environment, root, entry, &directory)? else { return Ok(()) };
+    let hurt_snapshots = examined.hurt_snapshots();
+    let (stay, go) =
+        if options.drop_snapshots { (Vec::new(), hurt_snapshots) } else { (hurt_snapshots, Vec::new()) };
+    report.hurt_snapshots.extend(stay.iter().map(|name| (entry.name.clone(), name.clone())));
+    if go.is_empty() && !examined.hurt.iter().any(|segment| examined.manifest.lists(*segment)) {
+        report.left.extend(examined.items.iter().filter(is_quarantined).cloned());
+        return Ok(());
+    }
     let lock = lock_of(&examined.shared)?;
     let mut writer = Writer::open_beside(&examined.shared, WriterOptions::default(), lock, true)?;
     let (whole_rows, view) = views(&examined, writer.manifest())?;
-    let lost = lost_rows(&examined, &view)?;
+    let (lost, hidden) = lost_rows(&examined, &view)?;
     report.kept.extend(write_lost(environment, &directory, &view, &lost)?);
     let is_hurt = |part: &Part| examined.hurt.contains(&part.segment.place.segment);
     for (number, part) in (0u32..).zip(&view.parts).filter(|(_, part)| is_hurt(part)) {
         for row in part.live.iter(0, u32::MAX) {
             match view.row(number, row) {
-                Ok(row) => {
-                    let record = Record::new(row.key, row.vector).metadata(row.metadata).text(&row.text);
-                    writer.upsert(record)?;
-                }
+                Ok(row) => write(&mut writer, &row)?,
                 Err(error) if error.is_damage() => {}
                 Err(error) => return Err(error),
             }
         }
     }
+    let search = Search::new(&examined, &view, keys_of(&lost), hidden);
+    report.returned.extend(search.run(spares, &mut |row| write(&mut writer, row))?);
     carry_kills(&mut writer, &examined, &whole_rows, &view)?;
     writer.commit()?;
 
     let mut next = writer.manifest().clone();
     let (dropped, kept): (Vec<_>, Vec<_>) =
-        next.snapshots.drain(..).partition(|entry| examined.hurt_snapshots.contains(&entry.name));
+        next.snapshots.drain(..).partition(|entry| go.contains(&entry.name));
     next.snapshots = kept;
     let (gone, kept) = next.segments.drain(..).partition(|entry| examined.hurt.contains(&entry.segment));
     next.segments = kept;
@@ -85,12 +100,50 @@ pub(super) fn take_out(
     }
     sweep::retired(&examined.shared, writer.manifest())?;
     // Opening for writing made a lost witness anew.
-    let is_done =
-        |item: &&super::RepairItem| matches!(item.remedy, Remedy::Quarantine { .. } | Remedy::Rebuild { .. });
-    report.done.extend(examined.items.iter().filter(is_done).cloned());
+    let is_done = |item: &&RepairItem| is_quarantined(item) || matches!(item.remedy, Remedy::Rebuild { .. });
+    // What a snapshot goes on naming is where it was, damaged as it was.
+    let is_left =
+        |item: &&RepairItem| !stay.is_empty() && is_quarantined(item) && examined.is_in_snapshots(&item.path);
+    let (left, done): (Vec<_>, Vec<_>) = examined.items.iter().filter(is_done).partition(is_left);
+    report.done.extend(done.into_iter().cloned());
+    report.left.extend(left.into_iter().cloned());
     report.lost.extend(lost.into_iter().map(|lost| lost.row));
     report.dropped_snapshots.extend(dropped.into_iter().map(|dropped| (entry.name.clone(), dropped.name)));
     Ok(())
+}
+
+fn is_quarantined(item: &&RepairItem) -> bool {
+    matches!(item.remedy, Remedy::Quarantine { .. })
+}
+
+/// Adds a row, bit for bit as it is, to what will be committed.
+fn write(writer: &mut Writer, row: &Row<'_>) -> Result<()> {
+    writer.upsert(Record::new(row.key, row.vector).metadata(row.metadata.clone()).text(&row.text))
+}
+
+/// What would become of the rows of a collection: those that would be taken out, and those of them that would come back.
+pub(super) fn outlook(examined: &Examined, spares: &mut Spares<'_>, plan: &mut RepairPlan) -> Result<()> {
+    if !examined.hurt.iter().any(|segment| examined.manifest.lists(*segment)) {
+        return Ok(());
+    }
+    let (_, view) = views(examined, &examined.manifest)?;
+    let (mut lost, hidden) = lost_rows(examined, &view)?;
+    // Flipped bits of the same segment are put right before.
+    let is_mended = |lost: &Lost| {
+        let flaw = &lost.row.flaw;
+        let at_it = |item: &RepairItem| item.path == lost.row.path && item.offset < flaw.offset + flaw.length;
+        let mends = examined.items.iter().filter(|item| matches!(item.remedy, Remedy::Mend { .. }));
+        mends.filter(|item| at_it(item)).any(|item| flaw.offset < item.offset + item.length)
+    };
+    lost.retain(|lost| !is_mended(lost));
+    let search = Search::new(examined, &view, keys_of(&lost), hidden);
+    plan.returned.extend(search.run(spares, &mut |_| Ok(()))?);
+    plan.lost.extend(lost.into_iter().map(|lost| lost.row));
+    Ok(())
+}
+
+fn keys_of(lost: &[Lost]) -> BTreeSet<String> {
+    lost.iter().filter_map(|lost| lost.row.key.clone()).collect()
 }
 
 /// Looks again, now that everything else is repaired, and closes a damaged open segment, so that nothing is appended to
@@ -104,7 +157,7 @@ fn freeze(
     let disk = &*environment.disk;
     let _lock = lock::acquire(environment, directory.join(LOCK_FILE))?;
     let Ok(examined) = examine(environment, root, entry)? else { return Ok(None) };
-    if examined.hurt.is_empty() && examined.hurt_snapshots.is_empty() {
+    if !examined.is_hurt() {
         return Ok(None);
     }
     let mut next = examined.manifest.clone();
@@ -154,7 +207,7 @@ struct Lost {
 }
 
 /// The rows that count and cannot be read, and the damage that hides how many rows there were.
-fn lost_rows(examined: &Examined, view: &View) -> Result<Vec<Lost>> {
+fn lost_rows(examined: &Examined, view: &View) -> Result<(Vec<Lost>, BTreeMap<u64, Bitmap>)> {
     let collection = view.collection().to_owned();
     let mut lost = Vec::new();
     for (number, part) in (0u32..).zip(&view.parts) {
@@ -169,11 +222,13 @@ fn lost_rows(examined: &Examined, view: &View) -> Result<Vec<Lost>> {
             };
             let key = part.segment.key(row).ok().map(str::to_owned);
             let path = part.segment.path();
-            let row_of = LostRow { collection: collection.clone(), path, key, flaw };
+            let row_of = LostRow { collection: collection.clone(), path, key, rows: 1, flaw };
             lost.push(Lost { row: row_of, place: Some((number, row)) });
         }
     }
     // What takes whole frames along, of which no row is known: unless a footer or a neighbour lists them.
+    let mut hidden = hidden(examined, view);
+    let mut counted = BTreeSet::new();
     for item in &examined.items {
         let Remedy::Quarantine { flaw } = &item.remedy else { continue };
         let is_known = view.parts.iter().any(|part| {
@@ -183,11 +238,26 @@ fn lost_rows(examined: &Examined, view: &View) -> Result<Vec<Lost>> {
         });
         if flaw.structure == "segment" && matches!(flaw.field, "frames" | "file" | "tail") && !is_known {
             let (path, flaw) = (item.path.clone(), flaw.clone());
-            let row = LostRow { collection: collection.clone(), path, key: None, flaw };
-            lost.push(Lost { row, place: None });
+            let number = examined.number_of(&path);
+            let rows = number.and_then(|number| hidden.get(&number)).map_or(0, Bitmap::count);
+            // Several gaps of a segment are counted as one: nothing tells how its rows lay in them. Where the manifest says
+            // how many there were, all of them may have been deleted since.
+            let is_new = counted.insert(number);
+            let is_known = number.is_some_and(|number| examined.is_sealed(number));
+            if is_new && (rows > 0 || !is_known) {
+                let row = LostRow { collection: collection.clone(), path, key: None, rows, flaw };
+                lost.push(Lost { row, place: None });
+            }
         }
     }
-    Ok(lost)
+    // Of a row without a key no more is known than of one without a frame.
+    for one in lost.iter().filter(|one| one.row.key.is_none()) {
+        let Some((part, row)) = one.place else { continue };
+        if let Some(rows) = hidden.get_mut(&view.part(part)?.segment.place.segment) {
+            rows.insert(row);
+        }
+    }
+    Ok((lost, hidden))
 }
 
 /// Writes what can still be read of lost rows to a file in `aside/`, one JSON object a line.
@@ -205,6 +275,7 @@ fn write_lost(
         let mut line = json!({
             "file": row.path.file_name().map(|name| name.to_string_lossy()),
             "key": row.key,
+            "rows": row.rows,
             "flaw": row.flaw.to_string(),
         });
         if let (Some((part, number)), Some(line)) = (place, line.as_object_mut()) {

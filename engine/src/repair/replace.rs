@@ -33,6 +33,18 @@ pub(super) fn replace(
     let path = directory.join(&correction.name);
     let kept = keep(environment, directory, &correction.name)?;
     let source = disk.open(&path, Mode::Read).map_err(Error::io("open", &path))?;
+    publish(disk, directory, correction, &*source)?;
+    Ok(kept)
+}
+
+/// Gives a corrected copy of `source` its name, in the place of whatever has it.
+pub(super) fn publish(
+    disk: &dyn Disk,
+    directory: &Path,
+    correction: &Correction,
+    source: &dyn DiskFile,
+) -> Result<()> {
+    let path = directory.join(&correction.name);
     let length = source.len().map_err(Error::io("read", &path))?;
     durable::publish_with(disk, directory, &correction.name, |file, temporary| {
         let mut at = 0;
@@ -47,8 +59,7 @@ pub(super) fn replace(
             at += bytes.len() as u64;
         }
         Ok(())
-    })?;
-    Ok(kept)
+    })
 }
 
 /// The part of a mend that falls into `bytes`, which lie at `at`.

@@ -18,7 +18,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 use crate::verify::{Report, Severity};
 
-pub(crate) use unpack::{Wanted, unpack};
+pub(crate) use unpack::{Unpacked, Wanted, unpack};
 
 /// What to restore, and where to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

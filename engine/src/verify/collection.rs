@@ -90,9 +90,14 @@ fn held(environment: &Environment, directory: &Path) -> Environment {
     Environment { disk, ..environment.clone() }
 }
 
-/// Checks the search codes of a collection, to their last byte. Of segments that are damaged, and of a collection without a
+/// Checks the search codes of a collection, and if wanted the key indexes, to their last byte. Of segments that are damaged, and of a collection without a
 /// manifest, there is nothing to be said here.
-pub(super) fn verify_codes(environment: &Environment, root: &Path, entry: &CatalogueEntry) -> Result<Report> {
+pub(super) fn verify_derived(
+    environment: &Environment,
+    root: &Path,
+    entry: &CatalogueEntry,
+    with_keys: bool,
+) -> Result<Report> {
     let directory = catalogue::directory(root, &entry.directory());
     let environment = held(environment, &directory);
     let disk = &*environment.disk;
@@ -107,7 +112,13 @@ pub(super) fn verify_codes(environment: &Environment, root: &Path, entry: &Catal
         let Some(promise) = sealed_promise(&listed.state) else { continue };
         match open_sealed(disk, shared.place(listed.segment), promise) {
             Err(error) if error.is_damage() || error.is_missing_file() => {}
-            segment => codes::verify(&segment?, &shared, Depth::Deep, &mut collector)?,
+            sealed => {
+                let sealed = sealed?;
+                codes::verify(&sealed, &shared, Depth::Deep, &mut collector)?;
+                if with_keys {
+                    segment::verify_index(&sealed, &shared, Depth::Deep, &mut collector)?;
+                }
+            }
         }
     }
     Ok(collector.report)
@@ -212,7 +223,11 @@ fn strangers(
                 let aside = directory.join(ASIDE_DIR);
                 let kept = disk.list(&aside).map_err(Error::io("list", &aside))?;
                 if !kept.is_empty() {
-                    let found = format!("{} files of bytes that were cut off or replaced", kept.len());
+                    let files =
+                        if kept.len() == 1 { "1 file".to_owned() } else { format!("{} files", kept.len()) };
+                    let found = format!(
+                        "{files} kept of what was cut off, replaced or taken out; they can go when nobody needs them"
+                    );
                     let flaw = Flaw::new("collection", "aside", 0, 1, "nothing that was put aside", found);
                     collector.add(&aside, Severity::Note, flaw);
                 }

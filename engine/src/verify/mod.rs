@@ -118,11 +118,29 @@ pub fn verify(
 /// # Errors
 /// As [`verify`]. A catalogue that is damaged hides everything: the report is then empty.
 pub fn verify_codes(environment: &Environment, root: &Path, only: Option<&[String]>) -> Result<Report> {
+    derived(environment, root, only, false)
+}
+
+/// As [`verify_codes`], with the key indexes, which [`repair`](crate::repair()) makes again: every derived file, every block.
+/// Reads no rows and no texts, so it costs about a tenth of a deep verification.
+///
+/// # Errors
+/// As [`verify_codes`].
+pub fn verify_derived(environment: &Environment, root: &Path, only: Option<&[String]>) -> Result<Report> {
+    derived(environment, root, only, true)
+}
+
+fn derived(
+    environment: &Environment,
+    root: &Path,
+    only: Option<&[String]>,
+    with_keys: bool,
+) -> Result<Report> {
     let mut report = Report::default();
     let Ok(catalogue) = the_catalogue(environment, root, only)? else { return Ok(report) };
     codes::verify_bases(environment, root, &mut report)?;
     for entry in wanted(&catalogue, only) {
-        report.merge(collection::verify_codes(environment, root, &entry)?);
+        report.merge(collection::verify_derived(environment, root, &entry, with_keys)?);
     }
     report.findings.retain(|finding| finding.severity == Severity::Derived);
     Ok(report)

@@ -162,7 +162,7 @@ impl Scanned {
 }
 
 /// Checks the key index file of a sealed segment.
-fn verify_index(
+pub(super) fn verify_index(
     segment: &Segment,
     shared: &Shared,
     depth: Depth,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use harness::proof::{effort, report};
 use siltstone::backup::{self, BackupOptions, Place, RestoreOptions, restore};
-use siltstone::{EmbeddingIdentity, Environment, Order, Record, Store, WriterOptions};
+use siltstone::{CompactOptions, EmbeddingIdentity, Environment, Order, Record, Store, WriterOptions};
 
 /// Each commit writes the same number under all keys, so a view that shows two numbers shows half a commit.
 fn write(store: &Store, name: &str, stop: &AtomicBool, commits: &AtomicU64) {
@@ -27,6 +27,12 @@ fn write(store: &Store, name: &str, stop: &AtomicBool, commits: &AtomicU64) {
             7 => writer.drop_snapshot("moving").unwrap_or_default(),
             9 => drop(writer.seal().unwrap()),
             _ => {}
+        }
+        // The store stays small, and files vanish while they are backed up.
+        if number.is_multiple_of(200) {
+            drop(writer);
+            collection.compact(&CompactOptions::default()).unwrap();
+            writer = collection.writer_with(options).unwrap();
         }
     }
 }

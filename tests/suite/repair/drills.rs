@@ -14,7 +14,9 @@ use harness::sim_disk::SimDisk;
 use serde_json::Value;
 use siltstone::format::checksum::to_hex;
 use siltstone::format::frame::Geometry;
-use siltstone::{Compression, EmbeddingIdentity, Record, Remedy, RepairItem, WriterOptions, plan_repair};
+use siltstone::{
+    Compression, EmbeddingIdentity, Record, Remedy, RepairItem, RepairOptions, WriterOptions, plan_repair,
+};
 
 use super::interrupted::{OPEN, SEALED, frozen, guide, part, rows, zero};
 use super::{is_sound, repaired};
@@ -185,7 +187,7 @@ fn told(pristine: &SimDisk, disk: &SimDisk) -> String {
         let place = format!("{} {}..{}", item.structure, item.offset, item.offset + item.length);
         format!("{} {place}: {remedy}", short(&item.path))
     };
-    let plan = plan_repair(&later_environment(disk), Path::new(STORE), None).unwrap();
+    let plan = plan_repair(&later_environment(disk), Path::new(STORE), &RepairOptions::default()).unwrap();
     line("a repair would", plan.items.iter().map(item).collect());
     let report = repaired(disk, true).unwrap();
     line("a repair did", report.done.iter().map(item).collect());
@@ -197,8 +199,11 @@ fn told(pristine: &SimDisk, disk: &SimDisk) -> String {
             .map_or(name.clone(), |(before, after)| format!("{before}damaged-*{}", &after[13..]))
     };
     line("it kept", report.kept.iter().map(kept).collect());
-    let lost =
-        report.lost.iter().map(|lost| format!("{:?} of {}: {}", lost.key, short(&lost.path), lost.flaw));
+    let lost = report.lost.iter().map(|lost| match lost.key.is_some() || lost.rows == 1 {
+        true => format!("{:?} of {}: {}", lost.key, short(&lost.path), lost.flaw),
+        false if lost.rows == 0 => format!("nobody knows how many of {}: {}", short(&lost.path), lost.flaw),
+        false => format!("{} rows of {}: {}", lost.rows, short(&lost.path), lost.flaw),
+    });
     line("rows lost", lost.collect());
     let dropped = report.dropped_snapshots.iter().map(|(collection, name)| format!("{name} of {collection}"));
     line("snapshots dropped", dropped.collect());

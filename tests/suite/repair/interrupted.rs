@@ -8,11 +8,11 @@ use harness::anatomy::Part;
 use harness::answers::{RowValue, answers};
 use harness::attack::{Broken, caught, readable};
 use harness::damage::{Damage, Piece};
-use harness::fixture::{self, STORE, later_environment};
+use harness::fixture::{self, STORE};
 use harness::proof::{each, effort, report};
 use harness::rng::mix3;
 use harness::sim_disk::{Call, Failure, Fault, Lost, SimDisk, Survivors};
-use siltstone::{Compression, Record, RepairOptions, repair};
+use siltstone::{Compression, Record};
 
 use super::{is_sound, repaired};
 
@@ -128,6 +128,8 @@ fn cases() -> Vec<(&'static str, SimDisk, bool)> {
         ),
         ("the open segment is gone", on(&[Damage::Remove(guide(&pristine, OPEN))]), true),
         ("a segment left alone", frozen(), false),
+        ("files that a backup has", super::from_backup::lost_files(), true),
+        ("rows that a backup has", super::from_backup::lost_rows(), true),
     ]
 }
 
@@ -163,8 +165,7 @@ impl Case {
     }
 
     fn run(&self, disk: &SimDisk) -> siltstone::Result<()> {
-        let options = RepairOptions { quarantine: self.quarantine, ..RepairOptions::default() };
-        repair(&later_environment(disk), Path::new(STORE), &options).map(drop)
+        super::run(disk, self.quarantine).map(drop)
     }
 
     /// Nothing that could be read is gone, and the next repair ends as an undisturbed one.

@@ -68,8 +68,8 @@ pub(super) fn run(args: &CreateArgs, context: &Context) -> Result<Exit, CliError
     }
     if !info.is_sound() {
         context.notices.warning(
-            "the store is damaged; the backup holds it as it is, and `latest` passes it by: see `siltstone health \
-             --deep-scan`",
+            "the store is damaged; the backup holds it as it is, and `latest` passes it by: mend the store with `siltstone \
+             health --deep-scan --fix`, then back it up again",
         );
     }
     if let Some(name) = &info.snapshot {

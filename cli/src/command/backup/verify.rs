@@ -1,8 +1,10 @@
 //! `siltstone backup verify`.
 
+use std::path::{Path, PathBuf};
+
 use clap::Args;
 use serde::Serialize;
-use siltstone::backup;
+use siltstone::backup::{self, BackupKind};
 
 use super::interruptible::{ended, environment};
 use super::{Found, PassedOver, PlaceArgs, Shown, find};
@@ -26,6 +28,8 @@ struct Verified<'a> {
     files: u64,
     bytes: u64,
     rows: u64,
+    /// Whether the archive as a whole was compared with the digest beside it; null in a repository.
+    whole_digest: Option<bool>,
     damage: &'a [String],
     passed_over: &'a [PassedOver],
 }
@@ -35,6 +39,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError
         find(context, &args.place.place(context), &args.file)?;
     let report = backup::verify(&environment(context), &found);
     let report = report.map_err(|error| ended(context, error))?;
+    let whole_digest = (found.kind == BackupKind::Archive).then(|| digest_of(&found.path).exists());
     let is_sound = report.damage.is_empty();
     // A sound backup that is not the newest does not show that the newest can be restored.
     let exit = if is_sound && !is_newer_damaged { Exit::Pass } else { Exit::Found };
@@ -42,7 +47,16 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError
         let (files, bytes, rows) = (report.files, report.bytes, report.rows);
         let (backup, damage) = (Shown::from(&report.backup), report.damage.as_slice());
         let passed_over = passed_over.as_slice();
-        context.print_json(&Verified { backup, sound: is_sound, files, bytes, rows, damage, passed_over })?;
+        context.print_json(&Verified {
+            backup,
+            sound: is_sound,
+            files,
+            bytes,
+            rows,
+            whole_digest,
+            damage,
+            passed_over,
+        })?;
         return Ok(exit);
     }
     if is_sound {
@@ -53,6 +67,15 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError
             counted(report.files, "file", "files"),
             bytes(report.bytes)
         ))?;
+        if whole_digest == Some(false) {
+            context.notices.warning(&format!(
+                "{} is missing: every member was compared with the index in the archive, the archive as a whole with \
+                 nothing; `b3sum {} > {}`, in its directory, writes it anew",
+                digest_of(&found.path).display(),
+                name_of(&found.path),
+                name_of(&digest_of(&found.path)),
+            ));
+        }
         if is_newer_damaged {
             let create = "`siltstone backup create` makes a new one";
             context.notices.warning(&format!("this is not the newest backup, which is damaged; {create}"));
@@ -65,4 +88,15 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError
     }
     context.notices.warning("`latest` passes it by from now on; `siltstone backup list` shows the others");
     Ok(exit)
+}
+
+/// The file with the digest of an archive.
+fn digest_of(archive: &Path) -> PathBuf {
+    let mut path = archive.as_os_str().to_owned();
+    path.push(".b3");
+    path.into()
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }

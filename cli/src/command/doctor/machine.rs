@@ -1,7 +1,7 @@
 //! What the machine must give: rights to write, room, a clock that does not run backwards, secrets that stay secret.
 
 use std::fs::OpenOptions;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::Check;
@@ -26,23 +26,32 @@ pub(super) fn rights(context: &Context) -> Vec<Check> {
         let folder = existing(path);
         let error = try_to_write(&folder).err()?;
         let says = format!("{name}: nothing can be written in {}: {error}", folder.display());
-        Some(
-            Check::new("rights", Status::Fail, says)
-                .next("give this user the right to write there, or name another place in siltstone.toml"),
-        )
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        Some(Check::new("rights", Status::Fail, says).next(match is_full {
+            true => "free some space there, or name another place in siltstone.toml",
+            false => "give this user the right to write there, or name another place in siltstone.toml",
+        }))
     });
     let bad: Vec<Check> = bad.collect();
     match bad.is_empty() {
-        true => vec![Check::new("rights", Status::Pass, "store, backups and logs can be written")],
+        true => vec![Check::new(
+            "rights",
+            Status::Pass,
+            "files in store, backups and logs can be written and synced",
+        )],
         false => bad,
     }
 }
 
-/// Creates a file and removes it. Its ending makes it nobody's should it stay: the next writer removes it.
+/// Writes a file, waits until it is on disk, and removes it: on a full disk a name can still be had, and nothing behind it.
+/// Its ending makes it nobody's should it stay: the next writer removes it.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let path = folder.join(format!("doctor-{}.tmp", std::process::id()));
-    OpenOptions::new().write(true).create_new(true).open(&path)?;
-    std::fs::remove_file(path)
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+    let written = file.write_all(&[0x5a; 64 << 10]).and_then(|()| file.sync_all());
+    drop(file);
+    let removed = std::fs::remove_file(path);
+    written.and(removed)
 }
 
 /// Room on the disks of store and backups.

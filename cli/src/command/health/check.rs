@@ -28,6 +28,8 @@ pub(super) struct Asked {
     /// Empty: all collections.
     pub(super) collections: Vec<String>,
     pub(super) deep: bool,
+    /// Whether every block of derived files is read, as a deep scan does: `--fix` makes them again.
+    pub(super) derived: bool,
     pub(super) max_time: Option<Duration>,
     /// The moment that this snapshot keeps, instead of now.
     pub(super) snapshot: Option<String>,
@@ -114,6 +116,10 @@ pub(super) fn check(context: &Context, names: &Names, asked: &Asked) -> Result<C
     let mut checked = Checked::default();
     let only = (!asked.collections.is_empty()).then_some(asked.collections.as_slice());
     checked.read = integrity::quick(context, names, only, &mut checked.findings)?;
+    if asked.derived && !asked.deep {
+        let Checked { findings, read, .. } = &mut checked;
+        integrity::derived(context, names, only, findings, read)?;
+    }
     let store = match context.open_store() {
         Ok(store) => store,
         Err(error) if error.exit == Exit::Found => {

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use siltstone::format::Flaw;
-use siltstone::{Depth, EmbeddingIdentity, Error, Finding, Metric, Report, Severity, Store, View, verify};
+use siltstone::{
+    Depth, EmbeddingIdentity, Error, Finding, Metric, Report, Severity, Store, View, verify, verify_derived,
+};
 
 use super::findings::Findings;
 use super::kind::{DAMAGE, DERIVED, NOTE, VECTOR_INVALID, VECTOR_NORM};
@@ -46,6 +48,19 @@ pub(super) fn quick(
     let mut read = Read { collections, files, bytes, rows, seen: Vec::new() };
     take(report, names, findings, &mut read);
     Ok(read)
+}
+
+/// Every block of the derived files.
+pub(super) fn derived(
+    context: &Context,
+    names: &Names,
+    only: Option<&[String]>,
+    findings: &mut Findings,
+    read: &mut Read,
+) -> Result<(), CliError> {
+    let report = verify_derived(&context.environment, &context.settings.store, only)?;
+    take(report, names, findings, read);
+    Ok(())
 }
 
 /// Damage is what the verification is for; any other error ends it.
@@ -113,6 +128,10 @@ fn take(report: Report, names: &Names, findings: &mut Findings, read: &mut Read)
 /// Where, and what is wrong. What was expected and found may quote names, so it is left out where they are hidden.
 fn described(finding: &Finding, names: &Names) -> String {
     let (path, flaw) = (names.path(&finding.path), &finding.flaw);
+    // What merely lies there has no place in a file.
+    if finding.severity == Severity::Note && (flaw.offset, flaw.length) == (0, 1) {
+        return one_line(&format!("{path}: {}", flaw.found));
+    }
     match names.are_hidden() {
         false => one_line(&format!("{path}: {flaw}")),
         true => {

@@ -91,7 +91,7 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     }
     let (deep, max_time, snapshot) = (args.deep_scan, args.max_time, args.snapshot.clone());
     let probe = args.probe.map(|samples| Probe { samples, max_cost_usd: args.fixing.max_cost });
-    let asked = Asked { collections, deep, max_time, snapshot, probe };
+    let asked = Asked { collections, deep, derived: args.fixing.fix, max_time, snapshot, probe };
     let names = Names::new(&context.settings.store, args.privacy);
     let is_fix = args.fixing.acts();
     if deep || is_fix {
@@ -109,10 +109,11 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
     }
     let mut fixed = None;
     if args.fixing.fix {
-        let done = fix::fix(context, &names, &asked, &checked, &args.fixing)?;
+        let mut done = fix::fix(context, &names, &asked, &checked, &args.fixing)?;
         if done.has_changed() {
             // What is reported is what is left.
             checked = check::check(context, &names, &asked)?;
+            done.note_lost(context, &names, &checked)?;
         }
         fixed = Some(done);
     }
@@ -123,9 +124,14 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
         let text = names.sentence(&format!("{}; {}", error.message, error.next_step));
         context.notices.warning(&format!("--probe did not do what was asked: {text}"));
     }
+    let has_lost = fixed.as_ref().is_some_and(|fixed| !fixed.lost.is_empty());
     let mut report = Report::new(context, &names, &asked, checked);
     // A limit of cost, a lock or an interruption says more than that something is left to be done.
-    let exit = if matches!(exit, Exit::Pass | Exit::Found) { report.status.exit() } else { exit };
+    let exit = match exit {
+        Exit::Pass | Exit::Found if has_lost => Exit::Found,
+        Exit::Pass | Exit::Found => report.status.exit(),
+        exit => exit,
+    };
     let exit = if exit == Exit::Pass { unprobed } else { exit };
     report.fixed(fixed, exit);
     report.history = history::load(context);
@@ -145,7 +151,14 @@ pub(crate) fn run(args: &HealthArgs, context: &Context) -> Result<Exit, CliError
 
 /// The report of a quick check of everything, as `--json` has it. It is not added to the history.
 pub(crate) fn look(context: &Context, names: &Names) -> Result<serde_json::Value, CliError> {
-    let asked = Asked { collections: Vec::new(), deep: false, max_time: None, snapshot: None, probe: None };
+    let asked = Asked {
+        collections: Vec::new(),
+        deep: false,
+        derived: false,
+        max_time: None,
+        snapshot: None,
+        probe: None,
+    };
     let mut report = Report::new(context, names, &asked, check::check(context, names, &asked)?);
     report.history = history::load(context);
     history::shorten(&mut report.history);

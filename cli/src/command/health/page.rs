@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::check::Surveyed;
 use super::component::Component;
-use super::fix::{Fixed, Repaired};
+use super::fix::{Fixed, Repaired, rows_in_words};
 use super::history::Entry;
 use super::kind::Status;
 use super::report::Report;
@@ -68,6 +68,9 @@ fn what_was_done(out: &mut String, fixed: &Fixed) {
     );
     if let Some(repair) = &fixed.repair {
         let _ = write!(out, "<li>repair: {}</li>", escape(&Repaired::described(&repair.mended)));
+        for line in repair.consequences(if fixed.dry_run { "would" } else { "" }) {
+            let _ = write!(out, "<li>{}</li>", escape(&line));
+        }
     }
     for step in &fixed.steps {
         let _ = write!(out, "<li>{}: {} done", escape(&step.described()), count(step.done));
@@ -75,6 +78,10 @@ fn what_was_done(out: &mut String, fixed: &Fixed) {
             let _ = write!(out, "; held back: {}", escape(reason));
         }
         out.push_str("</li>");
+    }
+    if !fixed.lost.is_empty() {
+        let rows = escape(&rows_in_words(&fixed.lost));
+        let _ = write!(out, "<li>lost: {rows}, which no backup and no document has</li>");
     }
     for command in &fixed.undo {
         let _ = write!(out, "<li>undo: <code>{}</code></li>", escape(command));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::check::{Asked, Checked, Surveyed};
 use super::component::{Component, Remedies};
-use super::fix::{Act, Fixed, Repaired};
+use super::fix::{Act, Fixed, Lost, Repaired};
 use super::history::Entry;
 use super::kind::{FOLDER_GONE, MISSING, MISSING_UNFINISHED, ORPHANED, ORPHANED_UNFINISHED, Part, Status};
 use super::privacy::Names;
@@ -55,7 +55,7 @@ impl Report {
     pub(super) fn new(context: &Context, names: &Names, asked: &Asked, checked: Checked) -> Report {
         let (folders, vanished) = (checked.folders(), checked.vanished());
         let remedies = Remedies { context, names, deep: asked.deep, folders, vanished };
-        let components = Part::ALL.into_iter().map(|part| component(part, asked.deep, &checked, &remedies));
+        let components = Part::ALL.into_iter().map(|part| component(part, asked, &checked, &remedies));
         let (components, status) = (components.collect(), checked.status());
         let Checked { read, surveyed, scanned, probed, .. } = checked;
         Report {
@@ -159,10 +159,35 @@ fn print_fixed(context: &Context, fixed: &Fixed) -> Result<(), CliError> {
             output.line(format!("  next: {next}"))?;
         }
     }
+    print_lost(context, &fixed.lost)?;
     for command in &fixed.undo {
         output.line(format!("undo: {command}"))?;
     }
     Ok(())
+}
+
+/// Rows named in full; the rest is in the JSON.
+const MOST_LOST: usize = 20;
+
+fn print_lost(context: &Context, lost: &[Lost]) -> Result<(), CliError> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let (output, style) = (&context.output, context.style);
+    let rows = super::fix::rows_in_words(lost);
+    output.line(format!("{} {rows}: no backup and no document has them", style.red("lost:")))?;
+    for one in lost.iter().take(MOST_LOST) {
+        let name = match (&one.key, one.rows) {
+            (Some(key), _) => key.clone(),
+            (None, Some(rows)) => format!("{}, by no name", counted(rows, "row", "rows")),
+            (None, None) => "rows, nobody knows how many".to_owned(),
+        };
+        output.line(format!("  {}: {name}", one.collection))?;
+    }
+    match lost.len().saturating_sub(MOST_LOST) {
+        0 => Ok(()),
+        more => output.line(format!("  and {} more; --json names all", count(more as u64))),
+    }
 }
 
 fn print_repair(context: &Context, repair: &Repaired, dry_run: bool) -> Result<(), CliError> {
@@ -179,12 +204,12 @@ fn print_repair(context: &Context, repair: &Repaired, dry_run: bool) -> Result<(
             style.red("left:")
         ))?;
     }
-    if !repair.lost.is_empty() {
-        let rows = counted(repair.lost.len() as u64, "row was", "rows were");
-        output.line(format!("  {rows} taken out and put aside: embedded again where the source is there"))?;
+    for line in repair.consequences(if dry_run { "would" } else { "" }) {
+        output.line(format!("  {line}"))?;
     }
-    for snapshot in &repair.dropped_snapshots {
-        output.line(format!("  snapshot that went with it: {snapshot}"))?;
+    if !repair.hurt_snapshots.is_empty() && !dry_run {
+        let command = context.siltstone("health --deep-scan --fix --force");
+        output.line(format!("  next: `{command}` drops the damaged snapshots and keeps them aside"))?;
     }
     for path in &repair.kept {
         output.line(format!("  kept as it was: {path}"))?;
@@ -193,7 +218,8 @@ fn print_repair(context: &Context, repair: &Repaired, dry_run: bool) -> Result<(
 }
 
 /// One part of the report.
-fn component(part: Part, deep: bool, checked: &Checked, remedies: &Remedies<'_>) -> Component {
+fn component(part: Part, asked: &Asked, checked: &Checked, remedies: &Remedies<'_>) -> Component {
+    let deep = asked.deep;
     let findings = &checked.findings;
     let sum = |of: fn(&Surveyed) -> u64| checked.surveyed.iter().map(of).sum::<u64>();
     let rows = counted(sum(|one| one.rows), "passage", "passages");
@@ -204,7 +230,7 @@ fn component(part: Part, deep: bool, checked: &Checked, remedies: &Remedies<'_>)
     let failures: u64 =
         findings.of(part).filter(|found| found.kind.status == Status::Fail).map(|found| found.count).sum();
     let summary = match part {
-        Part::Integrity => integrity_summary(deep, failures, checked),
+        Part::Integrity => integrity_summary(asked, failures, checked),
         Part::Orphaned => match findings.count(&ORPHANED) + findings.count(&ORPHANED_UNFINISHED) {
             0 if findings.count(&FOLDER_GONE) > 0 => format!(
                 "{} of which the folder is gone",
@@ -247,7 +273,7 @@ fn component(part: Part, deep: bool, checked: &Checked, remedies: &Remedies<'_>)
     component
 }
 
-fn integrity_summary(deep: bool, failures: u64, checked: &Checked) -> String {
+fn integrity_summary(asked: &Asked, failures: u64, checked: &Checked) -> String {
     let known: u64 = checked.findings.of(Part::Integrity).map(|found| found.count).sum();
     let found = match (failures, known) {
         (0, 0) => "all good".to_owned(),
@@ -255,13 +281,14 @@ fn integrity_summary(deep: bool, failures: u64, checked: &Checked) -> String {
         (failures, _) => format!("{} wrong", counted(failures, "thing is", "things are")),
     };
     let files = counted(checked.read.files, "file", "files");
-    match deep {
+    let read = if asked.derived { "structure, headers and derived files" } else { "structure and headers" };
+    match asked.deep {
         true => format!(
             "{found} (every byte of {} read: {}, {})",
             files,
             bytes(checked.read.bytes),
             counted(checked.read.rows, "row", "rows")
         ),
-        false => format!("{found} (structure and headers of {files} read; --deep-scan reads every byte)"),
+        false => format!("{found} ({read} of {files}; rows and text not read: --deep-scan)"),
     }
 }

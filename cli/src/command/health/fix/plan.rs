@@ -1,5 +1,6 @@
 //! What `--fix` would do: one step for each collection and each thing that is wrong with it. Reads only.
 
+use std::collections::BTreeSet;
 use std::io::IsTerminal;
 
 use serde::Serialize;
@@ -120,13 +121,15 @@ pub(super) fn plan(
     names: &Names,
     checked: &Checked,
     args: &FixArgs,
+    spared: &BTreeSet<String>,
 ) -> Result<Plan, CliError> {
     // A store that cannot be opened has nothing surveyed in it.
     if checked.surveyed.is_empty() {
         return Ok(Plan::default());
     }
     let store = &context.open_store()?;
-    let mut planner = Planner { context, store, names, args, plan: Plan::default(), left_usd: args.max_cost };
+    let mut planner =
+        Planner { context, store, names, args, spared, plan: Plan::default(), left_usd: args.max_cost };
     for one in &checked.surveyed {
         context.check_cancelled()?;
         planner.collection(one)?;
@@ -139,6 +142,8 @@ struct Planner<'a> {
     store: &'a Store,
     names: &'a Names,
     args: &'a FixArgs,
+    /// Collections in which nothing is removed: rows have just come back to them.
+    spared: &'a BTreeSet<String>,
     plan: Plan,
     /// What is left of `--max-cost`.
     left_usd: Option<f64>,
@@ -184,10 +189,16 @@ impl Planner<'_> {
         };
         if gone {
             let step = Step::new(self.names, &one.name, Act::Remove, one.orphaned);
-            let mending = mending(true, false, false, Default::default())?;
-            // Nothing is embedded, so any embedder will do.
-            let embedder = Box::new(crate::ingest::embed::Builtin::new(one.identity.dims as usize));
-            self.plan.ready.push(Ready { step, mending, embedder });
+            if self.spared.contains(&one.name) {
+                let message = "rows have just come back from a backup, and their documents may be among those that are gone";
+                let next_step = "bring the documents back; or remove their passages with `siltstone health --fix --only orphans`";
+                self.refuse(step, &CliError::new(Exit::Found, message, next_step));
+            } else {
+                let mending = mending(true, false, false, Default::default())?;
+                // Nothing is embedded, so any embedder will do.
+                let embedder = Box::new(crate::ingest::embed::Builtin::new(one.identity.dims as usize));
+                self.plan.ready.push(Ready { step, mending, embedder });
+            }
         }
         if new || changed || !again.is_empty() {
             let planned =
