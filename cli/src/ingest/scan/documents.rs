@@ -26,7 +26,8 @@ struct Entry {
 }
 
 impl Documents {
-    pub(super) fn new(root: &Path, framework: &str) -> Documents {
+    /// None of a source yet.
+    pub(crate) fn new(root: &Path, framework: &str) -> Documents {
         Documents { root: root.into(), framework: framework.into(), ids: String::new(), entries: Vec::new() }
     }
 
