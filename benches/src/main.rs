@@ -1,9 +1,10 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
 //! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [hard] [shapes] [peers] [open] [backup]
-//! [rescan] [--rows N] [--dir DIR] [--python PYTHON] [--peers NAMES]`.
+//! [rescan] [workload] [unchanged] [--rows N] [--dir DIR] [--python PYTHON] [--peers NAMES]`.
 
 mod backup;
 mod codes;
+mod documentation;
 mod filters;
 mod hard;
 mod ingest;
@@ -12,6 +13,7 @@ mod peers;
 mod rescan;
 mod search;
 mod shapes;
+mod workload;
 
 use std::path::PathBuf;
 
@@ -33,7 +35,8 @@ fn main() {
         }
     }
     std::fs::create_dir_all(&dir).expect("the directory can be created");
-    let dir = tempfile::tempdir_in(dir).expect("a scratch directory");
+    let parent = dir;
+    let dir = tempfile::tempdir_in(&parent).expect("a scratch directory");
     let source = Source::load();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|p| p == part);
     println!(
@@ -68,6 +71,13 @@ fn main() {
     }
     if wanted("rescan") {
         rescan::table(dir.path());
+    }
+    // Only when they are asked for: they take a quarter of an hour. What the first leaves is for the second.
+    if parts.iter().any(|part| part == "workload") {
+        workload::first(&parent);
+    }
+    if parts.iter().any(|part| part == "unchanged") {
+        workload::unchanged(&parent);
     }
     if wanted("open") {
         open::table(&source, dir.path(), rows);

@@ -62,7 +62,7 @@ pub(crate) fn table(dir: &Path) {
 }
 
 /// Every file from beginning to end, on all processors.
-fn read_all(paths: &[PathBuf], hashing: bool) -> f64 {
+pub(crate) fn read_all(paths: &[PathBuf], hashing: bool) -> f64 {
     let started = Instant::now();
     let sum: u64 = paths
         .par_iter()

@@ -7,6 +7,7 @@ mod server;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use server::Server;
@@ -155,32 +156,111 @@ fn an_update_that_is_killed_again_and_again_ends_the_same() {
     );
 }
 
+/// Texts of a request to the scripted server.
+const BATCH: usize = 16;
+
+fn flags_for(server: &Server, model: &str) -> Vec<String> {
+    let batch = BATCH.to_string();
+    let server = ["--embedder", "openai", "--base-url", &server.url];
+    let model = ["--model", model, "--dims", "64", "--batch-size", &batch];
+    server.into_iter().chain(model).map(str::to_owned).collect()
+}
+
 #[test]
 fn what_a_server_answered_is_not_embedded_again_but_for_requests_in_flight() {
     let server = Server::start();
-    let batch = 16;
-    let flags: Vec<String> = [
-        "--embedder",
-        "openai",
-        "--base-url",
-        &server.url,
-        "--model",
-        "scripted",
-        "--dims",
-        "64",
-        "--batch-size",
-        &batch.to_string(),
-    ]
-    .map(str::to_owned)
-    .to_vec();
+    let flags = flags_for(&server, "scripted");
     // Four requests are in flight at once, as by default.
     let (killed, stores) = ends_the_same(&flags, kills_wanted(6, 500));
     let (embedded, different) = server.counts();
     // One store undisturbed and each killed one embed every text once; a kill loses at most the requests in flight.
-    let most = different * (stores + 1) + killed * batch * 4;
+    let most = different * (stores + 1) + killed * BATCH * 4;
     println!(
         "server: {killed} kills over {stores} stores, {embedded} texts embedded of {different} different ones, at most \
          {most} allowed"
+    );
+    assert!(embedded <= most, "{embedded} texts embedded, at most {most} allowed");
+}
+
+/// The visible collections: which model made each, and its rows.
+fn served(directory: &Path) -> BTreeMap<String, (String, Content)> {
+    let store = Store::open(directory.join("vectorstore")).unwrap();
+    let mut served = BTreeMap::new();
+    for name in store.names().unwrap() {
+        let collection = store.collection(&name).unwrap();
+        let view = collection.view().unwrap();
+        let rows = view.iter(Order::Storage).unwrap().map(|row| {
+            let row = row.unwrap();
+            let bits = row.vector.iter().map(|element| element.to_bits()).collect();
+            (row.key.to_owned(), (bits, serde_json::to_string(&row.metadata).unwrap(), row.text))
+        });
+        served.insert(name, (collection.identity().model.clone(), rows.collect()));
+    }
+    served
+}
+
+#[test]
+fn a_new_embedding_that_is_killed_again_and_again_takes_the_place_of_the_old_one_when_it_is_whole() {
+    let server = Server::start();
+    let scratch = tempfile::tempdir().unwrap();
+    let undisturbed = scratch.path().join("undisturbed");
+    corpus(&undisturbed.join("documentation"));
+    assert!(update(&undisturbed, &flags_for(&server, "first")).status().unwrap().success());
+    // A copy of the store, which nobody writes to, beside the documents.
+    let copy = |from: &Path, name: &str| {
+        let directory = scratch.path().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        let copied = Command::new("cp").arg("-r").arg(from.join("vectorstore")).arg(&directory).status();
+        assert!(copied.unwrap().success());
+        let documents = undisturbed.join("documentation");
+        std::os::unix::fs::symlink(documents, directory.join("documentation")).unwrap();
+        directory
+    };
+    let kept = copy(&undisturbed, "kept");
+    let old = served(&kept);
+    let (_, different) = server.counts();
+    let reembed = [flags_for(&server, "second"), vec!["--reembed".to_owned()]].concat();
+    let started = Instant::now();
+    assert!(update(&undisturbed, &reembed).status().unwrap().success());
+    let usual = started.elapsed();
+    assert_eq!(server.counts(), (2 * different, different));
+    let (expected, new) = (content(&undisturbed), served(&undisturbed));
+    assert!(new.values().all(|(model, _)| model == "second") && new.len() == 2 && old.len() == 2);
+
+    let wanted = kills_wanted(6, 100);
+    let (mut random, mut killed, mut stores, mut looks) = (Random(9), 0, 0, 0u64);
+    while killed < wanted {
+        let directory = copy(&kept, &format!("killed-{stores}"));
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // A reader that never rests sees each collection whole, as the old one or as the new one.
+            let watcher = scope.spawn(|| {
+                let mut looks = 0;
+                while !is_over.load(Ordering::SeqCst) {
+                    for (name, found) in served(&directory) {
+                        assert!(found == old[&name] || found == new[&name], "{name} by {}", found.0);
+                    }
+                    looks += 1;
+                }
+                looks
+            });
+            killed += until_done(&directory, &reembed, usual, &mut random);
+            is_over.store(true, Ordering::SeqCst);
+            looks += watcher.join().unwrap();
+        });
+        stores += 1;
+        assert!(content(&directory) == expected, "another content after {killed} kills");
+        let store = directory.join("vectorstore");
+        let report =
+            siltstone::verify(&siltstone::Environment::default(), &store, Depth::Deep, None).unwrap();
+        assert!(!report.is_damaged(), "{:?}", report.findings);
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+    let (embedded, _) = server.counts();
+    let most = different * (stores + 2) + killed * BATCH * 4;
+    println!(
+        "embedded anew: {killed} kills over {stores} stores, looked at {looks} times meanwhile; {embedded} texts embedded of \
+         {different} different ones, at most {most} allowed"
     );
     assert!(embedded <= most, "{embedded} texts embedded, at most {most} allowed");
 }

@@ -5,7 +5,7 @@ use siltstone::{EmbeddingIdentity, Metric};
 use crate::config::{EmbedderSettings, Provider};
 use crate::exit::CliError;
 use crate::ingest::cancel::Cancel;
-use crate::ingest::embed::{Builtin, Embedder, Outcome};
+use crate::ingest::embed::{Builtin, Embedder, Outcome, model_and_revision};
 
 /// The provider of the built-in embedder, as identities name it.
 const BUILTIN: &str = "builtin";
@@ -62,9 +62,12 @@ pub(crate) fn for_identity(
             "use the version of siltstone that made them, or index the documents into a new store",
         ));
     }
+    let (model, revision) = model_and_revision(&wanted.model);
+    let revision = revision.map(|revision| format!(", revision = {revision:?}")).unwrap_or_default();
     let next_step = format!(
-        "set base_url, model = {:?} and dims = {} under [embedder] in siltstone.toml, or give --base-url and --model",
-        wanted.model, wanted.dims
+        "set base_url, model = {model:?}{revision} and dims = {} under [embedder] in siltstone.toml, or give --base-url \
+         and --model",
+        wanted.dims
     );
     if settings.provider == Provider::Builtin {
         let message =
@@ -123,6 +126,9 @@ mod tests {
             EmbeddingIdentity { provider: "openai".into(), model: "m-9".into(), ..Default::default() };
         let Err(error) = for_identity(&wanted, &settings()) else { panic!("refused") };
         assert!(error.next_step.contains("m-9") && error.next_step.contains("1536"), "{error:?}");
+        let revised = EmbeddingIdentity { model: "m-9, revision b".into(), ..wanted.clone() };
+        let Err(error) = for_identity(&revised, &settings()) else { panic!("refused") };
+        assert!(error.next_step.contains("model = \"m-9\", revision = \"b\""), "{error:?}");
         let old = EmbeddingIdentity { provider: BUILTIN.into(), model: "lexical-0".into(), ..wanted };
         assert!(for_identity(&old, &settings()).is_err());
     }

@@ -32,6 +32,7 @@ pub(crate) struct Embedder {
     pub(crate) provider: Option<String>,
     pub(crate) base_url: Option<String>,
     pub(crate) model: Option<String>,
+    pub(crate) revision: Option<String>,
     pub(crate) dims: Option<i64>,
     pub(crate) send_dimensions: Option<bool>,
     pub(crate) api_key_file: Option<PathBuf>,

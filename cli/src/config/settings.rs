@@ -42,6 +42,8 @@ pub(crate) struct EmbedderSettings {
     pub(crate) provider: Provider,
     pub(crate) base_url: String,
     pub(crate) model: String,
+    /// Tells vectors of a model apart from those that it gave under the same name before.
+    pub(crate) revision: Option<String>,
     pub(crate) dims: usize,
     pub(crate) send_dimensions: bool,
     /// Shows itself to nobody; absent with the built-in embedder, which would have no use for it.
@@ -193,6 +195,7 @@ impl EmbedderSettings {
             Provider::OpenAi => Ok(Box::new(OpenAi::new(OpenAiOptions {
                 base_url: self.base_url.clone(),
                 model: self.model.clone(),
+                revision: self.revision.clone(),
                 dims: self.dims,
                 send_dimensions: self.send_dimensions,
                 key: self.key.clone(),
@@ -218,9 +221,15 @@ fn embedder(overrides: &Overrides, inputs: &Inputs) -> Result<EmbedderSettings, 
     let model = Sourced::flag("--model", overrides.model.clone())
         .or_else(|| inputs.key("embedder.model", file.model.clone()));
     if let Some(model) =
-        model.as_ref().filter(|model| model.value.trim().is_empty() || model.value.len() > 256)
+        model.as_ref().filter(|model| model.value.trim().is_empty() || model.value.len() > 200)
     {
-        return Err(model.refused("a model's name has 1 to 256 characters"));
+        return Err(model.refused("a model's name has 1 to 200 characters"));
+    }
+    let revision = inputs.key("embedder.revision", file.revision.clone());
+    if let Some(revision) =
+        revision.as_ref().filter(|one| one.value.trim().is_empty() || one.value.len() > 32)
+    {
+        return Err(revision.refused("a revision has 1 to 32 characters"));
     }
     let dims = Sourced::flag("--dims", overrides.dims).or_else(|| inputs.key("embedder.dims", file.dims));
     let batch_size = Sourced::flag("--batch-size", overrides.batch_size)
@@ -251,6 +260,7 @@ fn embedder(overrides: &Overrides, inputs: &Inputs) -> Result<EmbedderSettings, 
         provider,
         base_url: base_url.map_or_else(|| "https://api.openai.com/v1".to_owned(), |url| url.value),
         model,
+        revision: revision.map(|revision| revision.value),
         dims: dims.map_or(Ok(1_536), |dims| dims.within(1, 8_192))?,
         send_dimensions: file.send_dimensions.unwrap_or(false),
         key,

@@ -9,7 +9,7 @@ use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, Writer};
 use crate::command::context::Context;
 use crate::exit::CliError;
 use crate::ingest::embed::Embedder;
-use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
+use crate::ingest::scan::{Document, Documents, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
 use crate::sources::{self, Coverage, SourceRoot, SourceRoots};
 
@@ -229,11 +229,11 @@ impl Run<'_> {
     ) -> Result<(), CliError> {
         let result = self.look_at(scan, stored, &mut seen, ended, work);
         let looked = result.as_ref().copied().unwrap_or(0);
-        let unlooked = scan.documents.get(looked..).unwrap_or_default();
-        ended.documents += unlooked.len() as u64;
-        ended.missing += unlooked.iter().filter(|document| !stored.contains(&document.id)).count() as u64;
+        let unlooked = (looked..scan.documents.len()).filter_map(|at| scan.documents.id(at));
+        ended.documents += unlooked.clone().count() as u64;
+        ended.missing += unlooked.filter(|id| !stored.contains(id)).count() as u64;
         seen.finish(match scan.state {
-            RootState::Listed => scan.documents.get(looked).map(|document| document.id.as_str()),
+            RootState::Listed => scan.documents.id(looked),
             // A folder that is not there for once is no reason to forget its files.
             _ => Some(""),
         });
@@ -419,18 +419,19 @@ impl Run<'_> {
 }
 
 /// Documents in order, so many together as memory and processors want.
-fn groups(documents: &[Document]) -> impl Iterator<Item = &[Document]> {
-    let mut rest = documents;
+fn groups(documents: &Documents) -> impl Iterator<Item = Vec<Document>> {
+    let mut rest = documents.iter().peekable();
     std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |document: &&Document| {
-            bytes += document.size_bytes;
-            bytes <= TOGETHER_BYTES
-        };
-        let count = rest.iter().take(TOGETHER).take_while(fits).count().max(1).min(rest.len());
-        let (group, others) = rest.split_at_checked(count)?;
-        rest = others;
-        (!group.is_empty()).then_some(group)
+        let first = rest.next()?;
+        let mut bytes = first.size_bytes;
+        let mut group = vec![first];
+        while group.len() < TOGETHER
+            && let Some(next) = rest.next_if(|next| bytes + next.size_bytes <= TOGETHER_BYTES)
+        {
+            bytes += next.size_bytes;
+            group.push(next);
+        }
+        Some(group)
     })
 }
 

@@ -59,9 +59,11 @@ pub(super) fn judge(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ingest::scan::Documents;
 
     fn scan(state: RootState, covers_all: bool) -> Scan {
-        let (documents, skipped, unlisted) = (Vec::new(), Vec::new(), Vec::new());
+        let documents = Documents::new("/nowhere/docs".as_ref(), "docs");
+        let (skipped, unlisted) = (Vec::new(), Vec::new());
         Scan { root: "/nowhere/docs".into(), state, covers_all, documents, skipped, unlisted }
     }
 

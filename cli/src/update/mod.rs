@@ -176,6 +176,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
             give_space_back(store, &report, context);
         }
         if !report.interrupted {
+            progress.stage("making search codes");
             encode(store, context);
         }
     }

@@ -6,6 +6,9 @@ use crate::exit::CliError;
 
 use super::job::Job;
 
+/// So many rows are read before the memory that they lie mapped in is let go of: a document may have very many.
+const LET_GO_EVERY: usize = 1_024;
+
 /// Reads the rows of documents that were just committed, and compares text and vector, bit for bit.
 pub(super) fn read_back<'j>(
     jobs: impl Iterator<Item = &'j Job>,
@@ -13,6 +16,7 @@ pub(super) fn read_back<'j>(
     collection: &str,
 ) -> Result<(), CliError> {
     let mut view = None;
+    let mut rows = 0usize;
     for job in jobs {
         let view = match &mut view {
             Some(view) => view,
@@ -26,6 +30,10 @@ pub(super) fn read_back<'j>(
             };
             if !row.as_ref().is_some_and(same) {
                 return Err(read_back_otherwise(&key, collection));
+            }
+            rows += 1;
+            if rows.is_multiple_of(LET_GO_EVERY) {
+                view.let_go();
             }
         }
     }

@@ -35,7 +35,10 @@ impl Run<'_> {
             return self.update(store, texts);
         }
         if store.collection(name)?.identity() == self.identity {
-            self.context.notices.notice(&format!("{name} has this embedding already"));
+            self.context.notices.notice(&format!(
+                "{name} has this embedding already and is only brought up to date; another revision under [embedder] in \
+                 siltstone.toml embeds all of it anew"
+            ));
             return self.update(store, texts);
         }
         if self.source.scope != Scope::Tree {

@@ -139,8 +139,8 @@ impl Stored {
     }
 }
 
-/// So many rows are read before the memory of what was read is let go of.
-const LET_GO_EVERY: u32 = 8_192;
+/// So many rows are read before the memory of what was read is let go of: some megabytes.
+const LET_GO_EVERY: u32 = 1_024;
 
 fn slice(ids: &str, (from, to): (u32, u32)) -> &str {
     ids.get(from as usize..to as usize).unwrap_or_default()

@@ -102,21 +102,27 @@ pub(super) fn embed(
 ) -> Result<Option<EmbedError>, CliError> {
     // Each text once, however many chunks have it.
     let mut places: HashMap<&str, usize> = HashMap::new();
-    let mut hashes: Vec<String> = Vec::new();
-    let mut texts: Vec<String> = Vec::new();
+    let (mut hashes, mut chunks, mut uses): (Vec<String>, Vec<&Chunk>, Vec<usize>) = Default::default();
     for job in jobs.iter() {
         for ((vector, hash), chunk) in job.vectors.iter().zip(&job.hashes).zip(&job.chunks) {
-            if vector.is_none() && !places.contains_key(hash.as_str()) {
-                places.insert(hash, texts.len());
-                hashes.push(hash.clone());
-                texts.push(chunk.embedded_text());
+            if vector.is_some() {
+                continue;
+            }
+            let at = *places.entry(hash).or_insert(chunks.len());
+            match uses.get_mut(at) {
+                Some(uses) => *uses += 1,
+                None => {
+                    hashes.push(hash.clone());
+                    chunks.push(chunk);
+                    uses.push(1);
+                }
             }
         }
     }
-    let (outcomes, stopped) = match is_paid(embedder.identity()) {
-        true => sent(embedder, concurrency, &texts, &hashes, staging, cancel, spent)?,
+    let (mut outcomes, stopped) = match is_paid(embedder.identity()) {
+        true => sent(embedder, concurrency, &chunks, &hashes, staging, cancel, spent)?,
         false => {
-            let reply = local(embedder, &texts, cancel);
+            let reply = local(embedder, &chunks, cancel);
             (reply.outcomes, reply.stopped)
         }
     };
@@ -125,9 +131,13 @@ pub(super) fn embed(
     for job in jobs {
         let (hashes, vectors) = (job.hashes.iter().zip(&job.chunks), &mut job.vectors);
         for (vector, (hash, chunk)) in vectors.iter_mut().zip(hashes).filter(|(vector, _)| vector.is_none()) {
-            match places.get(hash).and_then(|at| outcomes.get(*at)) {
+            let at = places.get(hash).copied().unwrap_or(usize::MAX);
+            let Some(uses) = uses.get_mut(at) else { continue };
+            *uses = uses.saturating_sub(1);
+            match outcomes.get_mut(at) {
                 Some(Outcome::Vector(found)) => {
-                    *vector = Some(found.clone());
+                    // Most texts are wanted once: their vectors need not be in memory twice.
+                    *vector = Some(if *uses == 0 { std::mem::take(found) } else { found.clone() });
                     match given.insert(hash) {
                         true => spent.embedded += 1,
                         false => spent.reuses(chunk),
@@ -157,28 +167,33 @@ fn arrived(receiver: &Receiver<Arrived>) -> Option<Vec<Arrived>> {
     Some(std::iter::once(first).chain(receiver.try_iter()).collect())
 }
 
+/// What an embedder is given of some chunks. Made for one request at a time: all texts of a run would be in memory twice.
+fn texts_of(chunks: &[&Chunk]) -> Vec<String> {
+    chunks.iter().map(|chunk| chunk.embedded_text()).collect()
+}
+
 /// Sends texts to a server, several requests at once. What arrives is staged at once, in the order of arrival; the first
 /// that stops lets those in flight come to their end, because they are paid for.
 fn sent(
     embedder: &dyn Embedder,
     concurrency: usize,
-    texts: &[String],
+    chunks: &[&Chunk],
     hashes: &[String],
     staging: &mut Option<Staging<'_>>,
     cancel: &Cancel,
     spent: &mut Spent,
 ) -> Result<Sent, CliError> {
     let batch = embedder.max_inputs().max(1);
-    let batches = texts.len().div_ceil(batch);
+    let batches = chunks.len().div_ceil(batch);
     let (next, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let (sender, receiver) = channel();
-    let mut outcomes = vec![Outcome::NotTried; texts.len()];
+    let mut outcomes = vec![Outcome::NotTried; chunks.len()];
     let (mut stopped, mut failed) = (None, None);
     let work = |sender: Sender<Arrived>| {
         while !is_over.load(Ordering::SeqCst) && !cancel.is_cancelled() {
             let at = next.fetch_add(1, Ordering::SeqCst);
-            let Some(texts) = texts.chunks(batch).nth(at) else { return };
-            let reply = embedder.embed(texts, cancel);
+            let Some(chunks) = chunks.chunks(batch).nth(at) else { return };
+            let reply = embedder.embed(&texts_of(chunks), cancel);
             if reply.stopped.is_some() {
                 is_over.store(true, Ordering::SeqCst);
             }
@@ -242,9 +257,9 @@ fn stage(staging: &mut Option<Staging<'_>>, replies: &[Arrived], hashes: &[Strin
 }
 
 /// Embeds on all processors.
-fn local(embedder: &dyn Embedder, texts: &[String], cancel: &Cancel) -> EmbedReply {
-    let replies: Vec<EmbedReply> =
-        texts.par_chunks(LOCAL_BATCH).map(|texts| embedder.embed(texts, cancel)).collect();
+fn local(embedder: &dyn Embedder, chunks: &[&Chunk], cancel: &Cancel) -> EmbedReply {
+    let embed = |chunks: &[&Chunk]| embedder.embed(&texts_of(chunks), cancel);
+    let replies: Vec<EmbedReply> = chunks.par_chunks(LOCAL_BATCH).map(embed).collect();
     let mut all = EmbedReply::default();
     for reply in replies {
         all.outcomes.extend(reply.outcomes);
@@ -313,6 +328,14 @@ mod tests {
         let stored =
             EmbeddingIdentity { dims: 2, model: "onlooker".to_owned(), ..EmbeddingIdentity::default() };
         let texts: Vec<String> = (0..60 * BATCH).map(|number| format!("text {number}")).collect();
+        let chunks: Vec<Chunk> = texts
+            .iter()
+            .map(|text| {
+                let (text, heading_path) = (text.clone(), String::new());
+                Chunk { index: 0, heading_path, text, line: 1, tokens: 2 }
+            })
+            .collect();
+        let chunks: Vec<&Chunk> = chunks.iter().collect();
         for concurrency in [1, 2, 4] {
             let onlooker = Onlooker {
                 identity: identity.clone(),
@@ -323,7 +346,7 @@ mod tests {
             let mut staging = Some(Staging::open(&store, "texts", &stored, true).unwrap());
             let mut spent = Spent::default();
             let (outcomes, stopped) =
-                sent(&onlooker, concurrency, &texts, &texts, &mut staging, &Cancel::default(), &mut spent)
+                sent(&onlooker, concurrency, &chunks, &texts, &mut staging, &Cancel::default(), &mut spent)
                     .unwrap();
             assert!(stopped.is_none() && outcomes.iter().all(|one| matches!(one, Outcome::Vector(_))));
             assert_eq!(onlooker.calls.into_inner(), 60);

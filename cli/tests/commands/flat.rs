@@ -1,6 +1,7 @@
 //! Memory does not follow the size of the corpus: vectors, texts and mapped files stay bounded, and what is kept of a
-//! document (its id, stamp, digest, and where its texts are) is less than a kilobyte. What is measured is all of the
-//! process's memory, mapped files included, as the run itself writes down.
+//! document (its id, stamp, digest, and where its texts are) is little beside what search codes are learnt from. What is
+//! measured is all of the process's resident memory at its peak, mapped files included (VmHWM of Linux), as the run itself
+//! writes down.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use serde_json::Value;
 
 use crate::harness::Work;
 
-const MOST_BYTES: u64 = 250_000_000;
+const MOST_BYTES: u64 = 200_000_000;
 
 const WORDS: [&str; 24] = [
     "view",
@@ -96,7 +97,12 @@ fn memory_does_not_follow_the_size_of_the_corpus() {
         many.map(|bytes| bytes / 1_000_000)
     );
     assert!(few.iter().chain(&many).all(|bytes| *bytes <= MOST_BYTES));
-    // Few documents: what grows is what search codes are learnt from, up to a bound.
-    let most = if is_full { 1_000 } else { 6_000 };
-    assert!(growth.iter().all(|bytes| *bytes <= most), "{growth:?}");
+    if is_full {
+        // A run in which nothing has changed is far below the first one; it grows by what is known of each document.
+        assert!(many[0] * 10 <= few[0] * 11 && many[1] < few[0], "{few:?} and {many:?}");
+        assert!(growth[1] <= 1_000, "{growth:?}");
+    } else {
+        // Few documents: what grows is what search codes are learnt from, up to a bound.
+        assert!(growth.iter().all(|bytes| *bytes <= 6_000), "{growth:?}");
+    }
 }

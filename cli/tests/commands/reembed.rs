@@ -70,7 +70,9 @@ fn the_old_embedding_is_searched_until_the_new_one_is_whole_and_can_be_had_back(
     assert_eq!(server.counts(), (2 * 24 + runs, 24 + 1));
     work.run(&["search", "page"]).expect(0);
     work.run(&["health", "--deep-scan"]).expect(0);
-    let again = work.run(&[&UPDATE[..], &["100000", "--reembed", "--json"]].concat()).expect(0).json();
+    let again = work.run(&[&UPDATE[..], &["100000", "--reembed", "--json"]].concat()).expect(0);
+    assert!(again.stderr.contains("another revision"), "{again:?}");
+    let again = again.json();
     assert_eq!(again["collections"][0]["documents"]["unchanged"], 12, "{again}");
     assert_eq!(again["collections"][0]["chunks"]["embedded"], 0, "{again}");
 
@@ -104,4 +106,24 @@ fn a_new_embedding_that_lacks_documents_does_not_take_the_place_of_the_old_one()
     let (paid, _) = server.counts();
     work.run(&[&UPDATE[..], &["100000", "--reembed", "--allow-mass-removal"]].concat()).expect(0);
     assert_eq!((model(&work, "docs_Alpha"), server.counts().0), ("second".into(), paid));
+}
+
+#[test]
+fn other_vectors_under_the_same_name_are_told_apart_by_a_revision() {
+    let server = Server::start();
+    let work = work(&server);
+    work.run(&[&UPDATE[..], &["100000"]].concat()).expect(0);
+    let path = work.path().join("siltstone.toml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("dims = 64", "dims = 64\nrevision = \"b\"")).unwrap();
+    let refused = work.run(&[&UPDATE[..], &["100000"]].concat()).expect(1);
+    assert!(refused.stderr.contains("first, revision b"), "{refused:?}");
+    work.run(&[&UPDATE[..], &["100000", "--reembed"]].concat()).expect(0);
+    // No vector of the old ones was reused, and the server knows nothing of revisions.
+    assert_eq!(server.counts(), (48, 24));
+    assert_eq!(model(&work, "docs_Alpha"), "first, revision b");
+    work.run(&["search", "page"]).expect(0);
+    std::fs::write(&path, config).unwrap();
+    let refused = work.run(&["search", "page"]).expect(1);
+    assert!(refused.stderr.contains("revision = \"b\""), "{refused:?}");
 }

@@ -71,6 +71,50 @@ fn two_processes_update_two_frameworks_at_once() {
 }
 
 #[test]
+fn two_updates_a_search_and_a_backup_go_on_at_once() {
+    let server = Server::start();
+    let (together, one_by_one) = (Work::empty(), Work::empty());
+    for work in [&together, &one_by_one] {
+        configure(work, &server, "");
+        pages(work, "Alpha", 10);
+        pages(work, "Beta", 10);
+        work.run(&["update", "--force"]).expect(0);
+        pages(work, "Alpha", 150);
+        pages(work, "Beta", 150);
+    }
+    one_by_one.run(&["update", "--force"]).expect(0);
+    let before = content(&together);
+    // Slow enough that all of it meets.
+    server.shaped(crate::server::Shape { fixed_ms: 20, per_input_us: 500, lanes: 8 });
+    let mut children: Vec<_> = ["Alpha", "Beta"]
+        .map(|name| {
+            let mut command = together.command(&["update", "--framework", name, "--force"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .into_iter()
+        .collect();
+    let (mut searches, mut backups) = (0, Vec::new());
+    while children.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+        let found = together.run(&["search", "what does it say", "-k", "3", "--json"]).expect(0);
+        assert_eq!(found.json()["hits"].as_array().unwrap().len(), 3, "{found:?}");
+        searches += 1;
+        let made = together.run(&["backup", "create", "--json"]).expect(0).json();
+        let rows = made["backup"]["rows"].as_u64().unwrap();
+        assert!((before.len() as u64..=300).contains(&rows), "{made}");
+        backups.push(made["backup"]["name"].as_str().unwrap().to_owned());
+    }
+    for child in children {
+        Ended::of(child.wait_with_output().unwrap()).expect(0);
+    }
+    assert!(content(&together) == content(&one_by_one));
+    for name in &backups {
+        together.run(&["backup", "verify", name]).expect(0);
+    }
+    println!("beside two updates: {searches} searches and {} backups", backups.len());
+    assert!(searches > 0 && !backups.is_empty());
+}
+
+#[test]
 fn a_framework_that_is_misspelt_is_answered_with_the_name_that_was_meant() {
     let work = Work::empty();
     pages(&work, "SwiftUI", 2);

@@ -1,5 +1,5 @@
-//! A server that speaks as much of the OpenAI embeddings API as `update` needs, gives the same vector for the same text,
-//! and counts. It can be told to do wrong first.
+//! A server that speaks as much of the OpenAI embeddings API as `update` needs, gives the same vector for the same text by
+//! the same model, and counts. It can be told to do wrong first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -153,6 +153,7 @@ fn serve(
         Value::String(input) => vec![input],
         _ => return None,
     };
+    let model = request["model"].as_str().unwrap_or_default();
     lanes.work(inputs.len());
     let mut stream = stream;
     let act = script.lock().unwrap().pop_front();
@@ -175,7 +176,7 @@ fn serve(
     let mut data: Vec<Value> = inputs
         .iter()
         .enumerate()
-        .map(|(index, input)| json!({ "object": "embedding", "index": index, "embedding": vector(input) }))
+        .map(|(index, input)| json!({ "object": "embedding", "index": index, "embedding": vector(model, input) }))
         .collect();
     let first = |value: f32| {
         let mut wrong = vec![value; DIMS];
@@ -247,9 +248,10 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// A unit vector that depends on the text alone.
-fn vector(text: &str) -> Vec<f32> {
-    let mut reader = blake3::Hasher::new().update(text.as_bytes()).finalize_xof();
+/// A unit vector that depends on model and text alone.
+fn vector(model: &str, text: &str) -> Vec<f32> {
+    let mut hasher = blake3::Hasher::new();
+    let mut reader = hasher.update(model.as_bytes()).update(b"\0").update(text.as_bytes()).finalize_xof();
     let mut bytes = [0; DIMS];
     reader.fill(&mut bytes);
     let vector: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) - 127.5).collect();

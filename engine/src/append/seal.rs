@@ -60,6 +60,7 @@ impl Writer {
             self.shared.environment.observer.event(&event);
         }
         encode::at_seal(&self.shared, &sealed);
+        sealed.let_go();
         let sealed = Arc::new(sealed);
         self.shared.keep(Arc::clone(&sealed));
         self.sealed.push(SealedPart { segment: sealed, live: open.live });

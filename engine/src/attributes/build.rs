@@ -20,6 +20,8 @@ const FIELD_BYTES: u64 = 64 << 10;
 const FIELD_ROW_BYTES: u64 = 128;
 /// A run of rows.
 const RUN_BYTES: u64 = 8;
+/// Frames that are read before the memory that they lie mapped in is let go of.
+const TOGETHER: usize = 8;
 
 /// The fields of some rows.
 #[derive(Debug, Default)]
@@ -49,18 +51,21 @@ pub(crate) fn write(segment: &Segment, disk: &dyn Disk) -> Result<()> {
     let Some(segment_digest) = segment.digest else { return Ok(()) };
     let (place, rows) = (&segment.place, u64::from(segment.rows));
     let most = FIELD_BYTES + FIELD_ROW_BYTES * rows;
-    let of_frames: Vec<Fields> = (0..segment.frames.len())
-        .into_par_iter()
-        .map(|number| {
+    let mut fields = Fields::default();
+    let frames: Vec<usize> = (0..segment.frames.len()).collect();
+    for some in frames.chunks(TOGETHER) {
+        let read = |&number: &usize| {
             let mut fields = Fields::default();
             segment.for_each_metadata(number, None, |row, metadata| {
                 fields.add(row, metadata, most);
                 Ok(())
             })?;
             Ok(fields)
-        })
-        .collect::<Result<_>>()?;
-    let fields = of_frames.into_iter().fold(Fields::default(), |all, more| all.with(more, most));
+        };
+        let of_frames: Vec<Fields> = some.par_iter().map(read).collect::<Result<_>>()?;
+        fields = of_frames.into_iter().fold(fields, |all, more| all.with(more, most));
+        segment.let_go();
+    }
     let header = AttributeHeader {
         collection: place.collection,
         segment: place.segment,

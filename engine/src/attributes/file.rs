@@ -87,7 +87,7 @@ impl Attributes {
         self.index.content().map.len() as u64
     }
 
-    /// Reads every block: everything that is wrong with the file.
+    /// Reads every block: everything that is wrong with the file. What was read does not stay in memory.
     pub(crate) fn check(&self) -> Vec<Flaw> {
         let content = self.index.content();
         let flaw = |number: u64| {
@@ -99,6 +99,7 @@ impl Attributes {
         if flaws.is_empty() {
             flaws.extend(self.index.check());
         }
+        content.map.let_go();
         flaws
     }
 }

@@ -7,6 +7,7 @@ use super::bases::Basis;
 use super::bound::up;
 use super::query::{CodeQuery, Tail};
 use super::rows::{Code, encode};
+use super::sample::Sample;
 use super::train::train;
 use crate::distance::head::{BLOCK_ROWS, Bounds, HeadBlock, HeadKernel, Lanes};
 use crate::distance::{Query, check_vector};
@@ -28,6 +29,12 @@ impl Random {
     fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound as u64) as usize
     }
+}
+
+fn sample(rows: &[(&[f32], f64)]) -> Sample {
+    let mut sample = Sample::with_room_for(rows.len());
+    rows.iter().for_each(|(row, squared_norm)| sample.push(row, *squared_norm));
+    sample
 }
 
 /// Rows that are hard in one way or another.
@@ -129,7 +136,8 @@ fn a_bound_is_never_below_the_score() {
                     rows.iter().map(|row| (row.as_slice(), check_vector(metric, row).unwrap())).collect();
                 let identity =
                     EmbeddingIdentity { dims: dims as u32, metric, ..EmbeddingIdentity::default() };
-                let Some(bytes) = train(&identity, &normed[..40], &normed[..40], 60, 1, &|| ()) else {
+                let Some(bytes) = train(&identity, sample(&normed[..40]), &sample(&normed[..40]), 60, 1)
+                else {
                     without += 1;
                     continue;
                 };
@@ -178,7 +186,7 @@ fn a_bound_without_its_errors_is_noticed() {
     let normed: Vec<(&[f32], f64)> =
         rows.iter().map(|row| (row.as_slice(), check_vector(Metric::Dot, row).unwrap())).collect();
     let identity = EmbeddingIdentity { dims: 64, metric: Metric::Dot, ..EmbeddingIdentity::default() };
-    let basis = Basis::decode(&train(&identity, &normed, &normed, 200, 1, &|| ()).unwrap()).unwrap();
+    let basis = Basis::decode(&train(&identity, sample(&normed), &sample(&normed), 200, 1).unwrap()).unwrap();
     let mut codes = encode(&basis, &normed);
     let query = Query::new(Metric::Dot, &rows[0]).unwrap();
     let coded = CodeQuery::new(&query, &basis, HeadKernel::best()).unwrap();

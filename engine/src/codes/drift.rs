@@ -8,7 +8,8 @@
 use super::bases::Basis;
 use super::bound::dot;
 use super::rows::centred;
-use super::train::{HEAD_LEFT, Sample, TOP_K};
+use super::sample::Sample;
+use super::train::{HEAD_LEFT, TOP_K};
 use crate::distance::product::{Right, add_products};
 
 /// Rows that are measured.
@@ -28,15 +29,16 @@ pub(crate) fn held_back(sample_rows: u64) -> usize {
 }
 
 /// Whether the rows that there are now, of which `held` are some, have moved away from what a basis was trained for.
-pub(crate) fn has_drifted(basis: &Basis, held: &Sample<'_>, rows: u64) -> bool {
+pub(crate) fn has_drifted(basis: &Basis, held: &Sample, rows: u64) -> bool {
     pass_share(basis, held, rows) > basis.pass_share() * TIMES + MARGIN
 }
 
 /// The share of rows that heads cannot rule out for a search of the best ten of `rows` rows; 1 when there is nothing to
 /// measure.
-pub(super) fn pass_share(basis: &Basis, held: &Sample<'_>, rows: u64) -> f64 {
+pub(super) fn pass_share(basis: &Basis, held: &Sample, rows: u64) -> f64 {
     let (dims, head) = (basis.dims(), basis.head());
-    let (residuals, _) = centred(basis.metric(), basis.centre(), held);
+    let held: Vec<(&[f32], f64)> = held.rows(dims).collect();
+    let (residuals, _) = centred(basis.metric(), basis.centre(), &held);
     let mut heads = vec![0.0f32; held.len() * head];
     add_products(&mut heads, &residuals, Right::by_columns(basis.directions(), dims), 1.0);
     let measured: Vec<Measured<'_>> =

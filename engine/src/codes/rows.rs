@@ -56,22 +56,32 @@ pub(super) fn centred(
     let mut all = Vec::with_capacity(rows.len() * dims);
     let mut originals = Vec::with_capacity(rows.len());
     for &(row, squared_norm) in rows {
-        let scale = match metric {
-            Metric::Cosine => 1.0 / squared_norm.sqrt(),
-            Metric::Dot | Metric::Euclidean => 1.0,
-        };
         let start = all.len();
-        all.extend(row.iter().zip(centre).map(|(&x, &c)| (scale * f64::from(x) - f64::from(c)) as f32));
+        all.extend(row.iter().take(dims));
         all.resize(start + dims, 0.0);
-        let length = scale * squared_norm.sqrt();
         let here = all.get_mut(start..).unwrap_or_default();
-        let usable = norm(here) <= MOST && length <= MOST && row.len() == dims;
-        if !usable {
+        let length = centre_row(metric, centre, here, squared_norm).filter(|_| row.len() == dims);
+        if length.is_none() {
             here.fill(0.0);
         }
-        originals.push(usable.then_some(length));
+        originals.push(length);
     }
     (all, originals)
+}
+
+/// Centres a row where it is and returns its norm; a row that has no code becomes zero.
+pub(super) fn centre_row(metric: Metric, centre: &[f32], row: &mut [f32], squared_norm: f64) -> Option<f64> {
+    let scale = match metric {
+        Metric::Cosine => 1.0 / squared_norm.sqrt(),
+        Metric::Dot | Metric::Euclidean => 1.0,
+    };
+    row.iter_mut().zip(centre).for_each(|(x, &c)| *x = (scale * f64::from(*x) - f64::from(c)) as f32);
+    let length = scale * squared_norm.sqrt();
+    let usable = norm(row) <= MOST && length <= MOST;
+    if !usable {
+        row.fill(0.0);
+    }
+    usable.then_some(length)
 }
 
 /// The codes of some rows, given with their canonical squared norms.

@@ -4,12 +4,15 @@
 //! better ones give smaller bounds. The starting vectors come from a fixed seed, so the same sample gives the same basis.
 
 use super::bound::{dot, norm};
-use crate::distance::product::{Right, add_products};
+use crate::distance::product::{BLOCK, Right, add_products};
 
 /// Rounds of iteration. Each multiplies the share of what is not leading by the ratio of the variances.
 const ROUNDS: usize = 4;
 /// Sweeps over all pairs of the small problem, at most.
 const SWEEPS: usize = 12;
+/// Rows of the sample that are projected together. So many whole blocks that products are summed by: the sums are rounded
+/// as if all rows were projected at once.
+const AT_ONCE: usize = 8 * BLOCK;
 /// Cosine below which two rows count as orthogonal.
 const ORTHOGONAL: f64 = 1e-7;
 
@@ -30,15 +33,19 @@ pub(super) fn leading(sample: &[f32], dims: usize, count: usize) -> Directions {
     let mut basis: Vec<f32> = (0..count * dims).map(|_| random.signed()).collect();
     orthonormalise(&mut basis, dims, &mut random);
     for _ in 0..ROUNDS {
-        let projected = project(sample, &basis, dims, rows);
         let mut next = vec![0.0f32; count * dims];
-        add_products(&mut next, &transposed(&projected, count), Right::by_terms(sample, dims), 1.0);
+        for some in sample.chunks(AT_ONCE * dims) {
+            let projected = project(some, &basis, dims);
+            add_products(&mut next, &transposed(&projected, count), Right::by_terms(some, dims), 1.0);
+        }
         basis = next;
         orthonormalise(&mut basis, dims, &mut random);
     }
-    let projected = project(sample, &basis, dims, rows);
     let mut small = vec![0.0f32; count * count];
-    add_products(&mut small, &transposed(&projected, count), Right::by_terms(&projected, count), 1.0);
+    for some in sample.chunks(AT_ONCE * dims) {
+        let projected = project(some, &basis, dims);
+        add_products(&mut small, &transposed(&projected, count), Right::by_terms(&projected, count), 1.0);
+    }
     let (turn, variances) = eigen(&small, count, rows);
     let mut rotated = vec![0.0f32; count * dims];
     add_products(&mut rotated, &turn, Right::by_terms(&basis, dims), 1.0);
@@ -47,8 +54,8 @@ pub(super) fn leading(sample: &[f32], dims: usize, count: usize) -> Directions {
     Directions { rows: rotated, variances, defect }
 }
 
-fn project(sample: &[f32], basis: &[f32], dims: usize, rows: usize) -> Vec<f32> {
-    let mut projected = vec![0.0f32; rows * (basis.len() / dims)];
+fn project(sample: &[f32], basis: &[f32], dims: usize) -> Vec<f32> {
+    let mut projected = vec![0.0f32; sample.len() / dims * (basis.len() / dims)];
     add_products(&mut projected, sample, Right::by_columns(basis, dims), 1.0);
     projected
 }

@@ -9,14 +9,13 @@ use siltstone_format::limits::MAX_HEAD;
 use super::bases::Basis;
 use super::bound::{MOST, dot, norm};
 use super::drift::pass_share;
-use super::rows::centred;
+use super::rows::centre_row;
+use super::sample::Sample;
 use super::subspace::{Directions, leading};
 use crate::distance::product::{Right, add_products};
 
 /// Most rows of a sample.
 const SAMPLE_ROWS: usize = 16_384;
-/// So many rows of a sample are read before their memory is let go of.
-pub(crate) const LET_GO_EVERY: usize = 512;
 /// Most elements of a sample, so that wide vectors do not take forever.
 const SAMPLE_ELEMENTS: usize = SAMPLE_ROWS * 1536;
 /// Most directions that are tried.
@@ -28,6 +27,8 @@ const HEAD_STEP: usize = 16;
 /// Rows of the sample that play the query, and rows that they are compared with.
 const QUERIES: usize = 32;
 const COMPARED: usize = 4096;
+/// Of the compared rows, so many are projected at a time.
+const AT_ONCE: usize = 512;
 /// The best that a typical search asks for.
 pub(super) const TOP_K: f64 = 10.0;
 /// What reading a byte out of order costs, in bytes read in order.
@@ -43,30 +44,24 @@ pub(crate) fn sample_rows(rows: u64, dims: u32) -> u64 {
     rows.min(SAMPLE_ROWS as u64).min((SAMPLE_ELEMENTS / dims.max(1) as usize).max(1024) as u64)
 }
 
-/// The rows to learn from, with their canonical squared norms.
-pub(crate) type Sample<'a> = [(&'a [f32], f64)];
-
 /// The bytes of a basis for the space of `identity`, in which there are `rows` rows, learnt from a sample and measured on
 /// the rows `held` back from it; `None` when there is nothing to learn from: no rows, or such that no code could be made
-/// for them. Rows of a sample lie far apart, so that reading them maps nearly everything: `let_go` is called now and then to
-/// let go of it.
+/// for them. Memory: the sample, which is worked on where it is, and some megabytes.
 pub(crate) fn train(
     identity: &EmbeddingIdentity,
-    sample: &Sample<'_>,
-    held: &Sample<'_>,
+    sample: Sample,
+    held: &Sample,
     rows: u64,
     version: u64,
-    let_go: &dyn Fn(),
 ) -> Option<Vec<u8>> {
     let dims = identity.dims as usize;
-    let centre = centre(identity, sample, let_go)?;
-    let mut residuals = Vec::with_capacity(sample.len() * dims);
-    for some in sample.chunks(LET_GO_EVERY) {
-        residuals.extend(centred(identity.metric, &centre, some).0);
-        let_go();
+    let centre = centre(identity, &sample)?;
+    let Sample { elements: mut residuals, squared_norms, .. } = sample;
+    for (row, squared_norm) in residuals.chunks_mut(dims).zip(&squared_norms) {
+        centre_row(identity.metric, &centre, row, *squared_norm);
     }
     let squared: f64 = residuals.chunks(dims).map(|row| dot(row, row)).sum();
-    let variance = squared / sample.len() as f64;
+    let variance = squared / squared_norms.len() as f64;
     // Products of products must not leave the range of f32: directions do not depend on scale.
     let scale = if variance > 0.0 { (1.0 / variance.sqrt()) as f32 } else { 1.0 };
     residuals.iter_mut().for_each(|x| *x *= scale);
@@ -81,7 +76,7 @@ pub(crate) fn train(
         dims: identity.dims,
         metric: identity.metric.code(),
         head: u32::try_from(head).ok()?,
-        sample_rows: u32::try_from(sample.len()).ok()?,
+        sample_rows: u32::try_from(squared_norms.len()).ok()?,
         rows,
         version,
         defect: found.defect.to_bits(),
@@ -95,13 +90,10 @@ pub(crate) fn train(
 }
 
 /// The mean of the rows that codes can be made for.
-fn centre(identity: &EmbeddingIdentity, sample: &Sample<'_>, let_go: &dyn Fn()) -> Option<Vec<f32>> {
+fn centre(identity: &EmbeddingIdentity, sample: &Sample) -> Option<Vec<f32>> {
     let mut sums = vec![0.0f64; identity.dims as usize];
     let mut counted = 0.0;
-    for (number, &(row, squared_norm)) in sample.iter().enumerate() {
-        if number % LET_GO_EVERY == 0 {
-            let_go();
-        }
+    for (row, squared_norm) in sample.rows(identity.dims as usize) {
         let length = squared_norm.sqrt();
         let scale = if identity.metric == siltstone_format::Metric::Cosine { 1.0 / length } else { 1.0 };
         if length * scale <= MOST {
@@ -118,11 +110,10 @@ fn centre(identity: &EmbeddingIdentity, sample: &Sample<'_>, let_go: &dyn Fn()) 
 fn best_head(sample: &[f32], found: &Directions, dims: usize, most: usize, rows: u64) -> usize {
     let all: Vec<&[f32]> = sample.chunks(dims).collect();
     let every = |count: usize| all.len().div_ceil(count).max(1);
-    let compared: Vec<f32> =
-        all.iter().step_by(every(COMPARED)).flat_map(|row| row.iter().copied()).collect();
+    let compared: Vec<&[f32]> = all.iter().copied().step_by(every(COMPARED)).collect();
     let queries: Vec<f32> =
         all.iter().skip(1).step_by(every(QUERIES)).flat_map(|row| row.iter().copied()).collect();
-    let count = compared.len() / dims;
+    let count = compared.len();
     let kth = ((TOP_K * count as f64 / rows.max(1) as f64).round() as usize).clamp(1, count.max(1));
     let width = found.rows.len() / dims;
     let projected = |rows: &[f32]| {
@@ -130,34 +121,35 @@ fn best_head(sample: &[f32], found: &Directions, dims: usize, most: usize, rows:
         add_products(&mut heads, rows, Right::by_columns(&found.rows, dims), 1.0);
         heads
     };
-    let (heads, query_heads) = (projected(&compared), projected(&queries));
-    let mut dots = vec![0.0f32; queries.len() / dims * count];
-    add_products(&mut dots, &queries, Right::by_columns(&compared, dims), 1.0);
+    // For each query its products with all compared rows.
+    let mut dots = vec![Vec::<f32>::with_capacity(count); queries.len() / dims];
+    for some in compared.chunks(AT_ONCE) {
+        let mut with_some = vec![0.0f32; dots.len() * some.len()];
+        add_products(&mut with_some, &queries, Right::by_columns(&some.concat(), dims), 1.0);
+        dots.iter_mut().zip(with_some.chunks(some.len())).for_each(|(dots, more)| dots.extend(more));
+    }
+    let query_heads = projected(&queries);
+    let measured: Vec<MeasuredQuery<'_>> = queries
+        .chunks(dims)
+        .zip(query_heads.chunks(width))
+        .zip(&dots)
+        .map(|((query, head), dots)| {
+            let mut best = dots.clone();
+            best.sort_unstable_by(|a, b| b.total_cmp(a));
+            // The query itself may be among the compared rows.
+            let bar = f64::from(best.get(kth).copied().unwrap_or(f32::MIN));
+            MeasuredQuery { squared_norm: dot(query, query), head, dots, bar }
+        })
+        .collect();
 
     let steps = most.div_ceil(HEAD_STEP);
     let mut passed = vec![[0.0f64; 2]; steps];
-    for ((query, query_head), dots) in
-        queries.chunks(dims).zip(query_heads.chunks(width)).zip(dots.chunks(count))
-    {
-        let query_norm = dot(query, query);
-        let mut best: Vec<f32> = dots.to_vec();
-        best.sort_unstable_by(|a, b| b.total_cmp(a));
-        // The query itself may be among the compared rows.
-        let bar = f64::from(best.get(kth).copied().unwrap_or(f32::MIN));
-        for ((row, head), &whole) in compared.chunks(dims).zip(heads.chunks(width)).zip(dots) {
-            let row_norm = dot(row, row);
-            let (mut along, mut of_query, mut of_row) = (0.0, 0.0, 0.0);
-            let parts = query_head.chunks(HEAD_STEP).zip(head.chunks(HEAD_STEP));
-            for (passed, (g, h)) in passed.iter_mut().zip(parts) {
-                along += dot(g, h);
-                of_query += dot(g, g);
-                of_row += dot(h, h);
-                let heads = (of_query * of_row).sqrt();
-                let tails = ((query_norm - of_query).max(0.0) * (row_norm - of_row).max(0.0)).sqrt();
-                let [first, second] = passed;
-                *first += f64::from(u8::from(along + HEAD_LEFT * heads + tails >= bar));
-                *second +=
-                    f64::from(u8::from(f64::from(whole) + FINE_LEFT * heads + TAIL_LEFT * tails >= bar));
+    for (number, some) in compared.chunks(AT_ONCE).enumerate() {
+        let heads = projected(&some.concat());
+        for query in &measured {
+            let dots = query.dots.iter().skip(number * AT_ONCE);
+            for ((row, head), &whole) in some.iter().zip(heads.chunks(width)).zip(dots) {
+                query.count(row, head, f64::from(whole), &mut passed);
             }
         }
     }
@@ -170,4 +162,32 @@ fn best_head(sample: &[f32], found: &Directions, dims: usize, most: usize, rows:
     };
     let costs = passed.iter().enumerate().map(cost);
     costs.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(most, |(head, _)| head)
+}
+
+/// A row that plays the query.
+struct MeasuredQuery<'a> {
+    squared_norm: f64,
+    head: &'a [f32],
+    /// Its products with all compared rows.
+    dots: &'a [f32],
+    /// The score of the last row that it finds.
+    bar: f64,
+}
+
+impl MeasuredQuery<'_> {
+    /// Counts for each number of directions whether a row with this head and this product passes the two levels.
+    fn count(&self, row: &[f32], head: &[f32], whole: f64, passed: &mut [[f64; 2]]) {
+        let row_norm = dot(row, row);
+        let (mut along, mut of_query, mut of_row) = (0.0, 0.0, 0.0);
+        let parts = self.head.chunks(HEAD_STEP).zip(head.chunks(HEAD_STEP));
+        for ([first, second], (g, h)) in passed.iter_mut().zip(parts) {
+            along += dot(g, h);
+            of_query += dot(g, g);
+            of_row += dot(h, h);
+            let heads = (of_query * of_row).sqrt();
+            let tails = ((self.squared_norm - of_query).max(0.0) * (row_norm - of_row).max(0.0)).sqrt();
+            *first += f64::from(u8::from(along + HEAD_LEFT * heads + tails >= self.bar));
+            *second += f64::from(u8::from(whole + FINE_LEFT * heads + TAIL_LEFT * tails >= self.bar));
+        }
+    }
 }

@@ -50,9 +50,7 @@ impl Store {
             _ => {}
         }
         let version = known.as_ref().map_or(1, |basis| basis.version() + 1);
-        let let_go = || views.iter().for_each(View::let_go);
-        let trained = codes::train(identity, &sample.learnt(), &sample.held(), rows, version, &let_go);
-        let_go();
+        let trained = codes::train(identity, sample.learnt(), &sample.held(), rows, version);
         let Some(bytes) = trained else { return Ok(known) };
         let directory = Bases::directory(root);
         let _lock = lock::acquire_soon(environment, &root.join(LOCK_FILE))?;

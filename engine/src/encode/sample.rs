@@ -3,6 +3,10 @@
 use crate::codes;
 use crate::view::{Part, View};
 
+/// So many rows are read before the memory that they lie mapped in is let go of. Rows of a sample lie far apart, and the
+/// system maps up to two megabytes around each that is touched: a few hundred would map a segment from end to end.
+const LET_GO_EVERY: usize = 16;
+
 /// Rows spread evenly over all views.
 pub(super) struct Sample<'v> {
     places: Vec<(&'v Part, u32)>,
@@ -25,26 +29,32 @@ impl<'v> Sample<'v> {
         Self { places, held_back: codes::held_back(wanted) }
     }
 
-    /// Rows of the sample, by whether they are held back. Those that cannot be read are left out. They lie far apart, so
-    /// that reading them maps nearly everything: what was read is let go of on the way.
-    fn rows(&self, held: bool) -> Vec<(&'v [f32], f64)> {
-        let chosen =
-            self.places.iter().enumerate().filter(|(at, _)| at.is_multiple_of(self.held_back) == held);
-        let mut found = Vec::new();
-        for (_, (part, row)) in chosen {
-            found.extend(part.segment.vector_and_norm(*row));
-            if found.len().is_multiple_of(codes::LET_GO_EVERY) {
+    /// Rows of the sample, by whether they are held back. Those that cannot be read are left out.
+    fn rows(&self, held: bool) -> codes::Sample {
+        let is_chosen = |at: usize| at.is_multiple_of(self.held_back) == held;
+        let mut chosen = self.places.iter().enumerate().filter(|(at, _)| is_chosen(*at)).peekable();
+        let mut found =
+            codes::Sample::with_room_for((0..self.places.len()).filter(|at| is_chosen(*at)).count());
+        let mut touched = 0;
+        while let Some((_, (part, row))) = chosen.next() {
+            if let Some((row, squared_norm)) = part.segment.vector_and_norm(*row) {
+                found.push(row, squared_norm);
+            }
+            touched += 1;
+            let is_last = chosen.peek().is_none_or(|(_, (next, _))| !std::ptr::eq(*next, *part));
+            if is_last || touched == LET_GO_EVERY {
                 part.segment.let_go();
+                touched = 0;
             }
         }
         found
     }
 
-    pub(super) fn learnt(&self) -> Vec<(&'v [f32], f64)> {
+    pub(super) fn learnt(&self) -> codes::Sample {
         self.rows(false)
     }
 
-    pub(super) fn held(&self) -> Vec<(&'v [f32], f64)> {
+    pub(super) fn held(&self) -> codes::Sample {
         self.rows(true)
     }
 }

@@ -74,19 +74,22 @@ impl Comparison<'_> {
         let is_gone = |id: &str| !scans.is_empty() && scans.iter().all(|scan| scan.is_gone(id));
         let documents = &self.stored.documents;
         compared.orphaned.extend(documents.keys().filter(|id| is_gone(id)).cloned());
-        let mut seen = BTreeSet::new();
-        let all = scans.iter().flat_map(|scan| &scan.documents);
-        let found: Vec<&Document> = all.filter(|one| seen.insert(one.id.as_str())).collect();
-        for (at, group) in found.chunks(TOGETHER).enumerate() {
+        let (mut done, total) = (0, scans.iter().map(|scan| scan.documents.len() as u64).sum());
+        // Of two roots that have a document of one name, the first counts.
+        let is_first = |at: usize, id: &str| !scans.iter().take(at).any(|scan| scan.documents.contains(id));
+        let all =
+            scans.iter().enumerate().flat_map(|(at, scan)| scan.documents.iter().map(move |one| (at, one)));
+        let mut found = all.filter(|(at, one)| is_first(*at, &one.id)).map(|(_, one)| one);
+        loop {
+            let group: Vec<Document> = found.by_ref().take(TOGETHER).collect();
+            if group.is_empty() {
+                break;
+            }
             self.context.check_cancelled()?;
             if let Some(live) = self.context.live() {
-                live.step(
-                    "comparing with the documents",
-                    "files",
-                    (at * TOGETHER) as u64,
-                    found.len() as u64,
-                );
+                live.step("comparing with the documents", "files", done, total);
             }
+            done += group.len() as u64;
             let looked: Vec<Option<Looked>> = group.par_iter().map(|document| self.look(document)).collect();
             for (document, looked) in group.iter().zip(looked) {
                 if let Some(looked) = looked {

@@ -13,7 +13,7 @@ pub(crate) use builtin::Builtin;
 pub(crate) use error::EmbedError;
 pub(crate) use key::{ApiKey, HIDDEN};
 pub(crate) use meter::{Meter, Paid, Reservation, Settlement};
-pub(crate) use openai::{OpenAi, OpenAiOptions, Patience, place, without_secrets};
+pub(crate) use openai::{OpenAi, OpenAiOptions, Patience, model_and_revision, place, without_secrets};
 
 use super::cancel::Cancel;
 use std::time::Duration;

@@ -9,6 +9,7 @@
 //! - Files over the size limit, pipes, dangling links and names that are not UTF-8 are reported, never fatal.
 //! - The answer is sorted by document id, in byte order: the same on every file system.
 
+mod documents;
 mod globs;
 mod kind;
 mod load;
@@ -16,6 +17,7 @@ mod skipped;
 mod stamp;
 mod walk;
 
+pub(crate) use documents::Documents;
 pub(crate) use globs::{BadGlob, Globs};
 pub(crate) use kind::{Kind, Language};
 pub(crate) use load::load;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 pub(crate) struct Document {
     /// Path below the source root with `/` between the parts: the document's name in the store.
     pub(crate) id: String,
-    /// The source root. There may be hundreds of thousands of documents, so what they share is kept once.
+    /// The source root.
     pub(crate) root: Arc<Path>,
     pub(crate) framework: Arc<str>,
     pub(crate) kind: Kind,
@@ -80,7 +82,7 @@ pub(crate) struct Scan {
     pub(crate) state: RootState,
     /// False when only some files were named: then nothing can be said about the others.
     pub(crate) covers_all: bool,
-    pub(crate) documents: Vec<Document>,
+    pub(crate) documents: Documents,
     pub(crate) skipped: Vec<Skipped>,
     pub(crate) unlisted: Vec<Unlisted>,
 }
@@ -104,7 +106,7 @@ impl Scan {
             && self.state == RootState::Listed
             && !hidden
             && !unreadable
-            && self.documents.binary_search_by(|document| document.id.as_str().cmp(id)).is_err()
+            && !self.documents.contains(id)
     }
 }
 

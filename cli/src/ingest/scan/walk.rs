@@ -1,16 +1,15 @@
 //! The walk itself.
 
 use super::{
-    Document, Globs, Kind, Reason, RootState, Scan, ScanOptions, Skipped, Stamp, Unlisted, real_path,
+    Documents, Globs, Kind, Reason, RootState, Scan, ScanOptions, Skipped, Stamp, Unlisted, real_path,
 };
 use crate::ingest::sources::{Scope, Source};
 use ignore::{DirEntry, WalkBuilder};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The longest document id: the store's keys hold 1,024 bytes, and the chunk's number must fit too.
-const LONGEST_ID: usize = 1_000;
+pub(super) const LONGEST_ID: usize = 1_000;
 
 /// Lists the documents of `source`. Never fails: what went wrong is in the answer.
 pub(crate) fn scan(source: &Source, options: &ScanOptions) -> Scan {
@@ -27,9 +26,7 @@ pub(crate) fn scan(source: &Source, options: &ScanOptions) -> Scan {
             if found.documents.is_empty() { RootState::Empty } else { RootState::Listed }
         }
     };
-    found.documents.sort_by(|a, b| a.id.cmp(&b.id));
-    found.documents.dedup_by(|a, b| a.id == b.id);
-    found.documents.shrink_to_fit();
+    found.documents.settle();
     found.skipped.sort_by(|a, b| a.path.cmp(&b.path));
     found.unlisted.sort_by(|a, b| a.path.cmp(&b.path));
     let Collector { documents, skipped, unlisted, .. } = found;
@@ -66,17 +63,15 @@ struct Collector<'a> {
     source: &'a Source,
     options: &'a ScanOptions,
     root: &'a Path,
-    shared: (Arc<Path>, Arc<str>),
-    documents: Vec<Document>,
+    documents: Documents,
     skipped: Vec<Skipped>,
     unlisted: Vec<Unlisted>,
 }
 
 impl<'a> Collector<'a> {
     fn new(source: &'a Source, options: &'a ScanOptions, root: &'a Path) -> Collector<'a> {
-        let shared = (root.into(), source.framework.as_str().into());
-        let (documents, skipped, unlisted) = (Vec::new(), Vec::new(), Vec::new());
-        Collector { source, options, root, shared, documents, skipped, unlisted }
+        let documents = Documents::new(root, &source.framework);
+        Collector { source, options, root, documents, skipped: Vec::new(), unlisted: Vec::new() }
     }
 
     fn walk(&mut self) {
@@ -141,9 +136,7 @@ impl<'a> Collector<'a> {
             Some(_) if size_bytes == 0 => Reason::Empty,
             Some(_) if size_bytes > limit_bytes => Reason::TooLarge { size_bytes, limit_bytes },
             Some(id) => {
-                let (root, framework) = self.shared.clone();
-                let stamp = Stamp::of(meta);
-                self.documents.push(Document { id, root, framework, kind, size_bytes, stamp });
+                self.documents.push(&id, kind, size_bytes, Stamp::of(meta));
                 return;
             }
         };

@@ -37,7 +37,14 @@ const REFUSALS_BEFORE_GIVING_UP: usize = 3;
 
 /// From this failure on of one request, or when a pause is this long, people are told why nothing seems to happen.
 const WORTH_A_WORD: u32 = 3;
+/// Between a model's name and its revision, in identities.
+const REVISION: &str = ", revision ";
 const LONG_PAUSE: Duration = Duration::from_secs(2);
+
+/// What to ask the server for, and the revision, of a model as identities name it.
+pub(crate) fn model_and_revision(model: &str) -> (&str, Option<&str>) {
+    model.split_once(REVISION).map_or((model, None), |(model, revision)| (model, Some(revision)))
+}
 
 /// Who a server is: the name of its provider, and whether it is this machine.
 pub(crate) fn place(base_url: &str) -> Result<(String, bool), EmbedError> {
@@ -49,6 +56,8 @@ pub(crate) fn place(base_url: &str) -> Result<(String, bool), EmbedError> {
 pub(crate) struct OpenAiOptions {
     pub(crate) base_url: String,
     pub(crate) model: String,
+    /// Part of the model's name in identities, and never sent.
+    pub(crate) revision: Option<String>,
     pub(crate) dims: usize,
     /// Whether `dimensions` is sent: models that can shorten their vectors need it, others refuse it.
     pub(crate) send_dimensions: bool,
@@ -97,7 +106,10 @@ impl OpenAi {
         }
         let identity = Identity {
             provider: address.provider.clone(),
-            model: options.model.clone(),
+            model: match &options.revision {
+                Some(revision) => format!("{}{REVISION}{revision}", options.model),
+                None => options.model.clone(),
+            },
             dims: options.dims,
             normalised: true,
         };

@@ -7,6 +7,7 @@ fn options(server: &Scripted) -> OpenAiOptions {
     OpenAiOptions {
         base_url: server.base_url.clone(),
         model: "m".into(),
+        revision: None,
         dims: DIMS,
         send_dimensions: false,
         key: Some(ApiKey::new("test-key-Secret").unwrap()),
