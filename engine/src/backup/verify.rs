@@ -30,7 +30,7 @@ pub struct BackupReport {
 /// Verifies a backup, and keeps beside it what was found. Needs as much room as the files of the backup take.
 ///
 /// # Errors
-/// [`Error::NewerFormat`]; no room; a disk that refuses. Damage is no error: it is in the report.
+/// [`Error::NewerFormat`](crate::Error::NewerFormat); no room; a disk that refuses. Damage is no error: it is in the report.
 pub fn verify(environment: &Environment, backup: &BackupInfo) -> Result<BackupReport> {
     let mut report = BackupReport { backup: backup.clone(), files: 0, bytes: 0, rows: 0, damage: Vec::new() };
     match backup.kind {
