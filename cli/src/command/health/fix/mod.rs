@@ -42,7 +42,7 @@ pub(crate) struct FixArgs {
     #[arg(long, requires = "fix")]
     pub(crate) force: bool,
     /// Take what is beyond repair from the backups in this repository as well; may be repeated [default: those in `backups`,
-    /// and in `repository` under [monitor] of siltstone.toml]
+    /// and in `repository` under `[monitor]` of siltstone.toml]
     #[arg(long, value_name = "DIR", requires = "fix")]
     pub(crate) repository: Vec<PathBuf>,
 }
