@@ -124,13 +124,8 @@ impl Server {
     }
 }
 
-fn serve(
-    stream: &TcpStream,
-    seen: &Mutex<BTreeMap<String, usize>>,
-    script: &Mutex<VecDeque<Act>>,
-    tokens: &AtomicUsize,
-    lanes: &Lanes,
-) -> Option<()> {
+/// The bytes of a request's body, and what they say.
+pub(crate) fn request(stream: &TcpStream) -> Option<(Vec<u8>, Value)> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut length = 0;
     loop {
@@ -147,7 +142,18 @@ fn serve(
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    let request: Value = serde_json::from_slice(&body).ok()?;
+    let request = serde_json::from_slice(&body).ok()?;
+    Some((body, request))
+}
+
+fn serve(
+    stream: &TcpStream,
+    seen: &Mutex<BTreeMap<String, usize>>,
+    script: &Mutex<VecDeque<Act>>,
+    tokens: &AtomicUsize,
+    lanes: &Lanes,
+) -> Option<()> {
+    let (_, request) = request(stream)?;
     let inputs: Vec<&str> = match &request["input"] {
         Value::Array(inputs) => inputs.iter().filter_map(Value::as_str).collect(),
         Value::String(input) => vec![input],

@@ -1,6 +1,6 @@
 //! The real server, and somebody in between who counts.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use crate::server::request;
 
 /// The server's process, ended with the test.
 pub(crate) struct Nano {
@@ -107,23 +107,7 @@ impl Between {
 }
 
 fn pass_on(mut stream: TcpStream, address: &str, counts: &Counts) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
-    let mut length = 0;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-            length = value.trim().parse().ok()?;
-        }
-        if line.trim().is_empty() {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let request: Value = serde_json::from_slice(&body).ok()?;
+    let (body, request) = request(&stream)?;
     if request["encoding_format"] == "base64" && counts.only_plain.load(Ordering::SeqCst) {
         counts.refused.fetch_add(1, Ordering::SeqCst);
         let refusal = r#"{"error":{"message":"only float is known","type":"invalid_request_error","param":"encoding_format","code":null}}"#;
@@ -135,7 +119,8 @@ fn pass_on(mut stream: TcpStream, address: &str, counts: &Counts) -> Option<()> 
     let mut server = TcpStream::connect(address).ok()?;
     let head = format!(
         "POST /v1/embeddings HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Content-Length: {length}\r\n\r\n"
+         Content-Length: {}\r\n\r\n",
+        body.len()
     );
     server.write_all(head.as_bytes()).ok()?;
     server.write_all(&body).ok()?;
