@@ -116,7 +116,7 @@ fn other_vectors_under_the_same_name_are_told_apart_by_a_revision() {
     let path = work.path().join("siltstone.toml");
     let config = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, config.replace("dims = 64", "dims = 64\nrevision = \"b\"")).unwrap();
-    let refused = work.run(&[&UPDATE[..], &["100000"]].concat()).expect(1);
+    let refused = work.run(&[&UPDATE[..], &["100000"]].concat()).expect(2);
     assert!(refused.stderr.contains("first, revision b"), "{refused:?}");
     work.run(&[&UPDATE[..], &["100000", "--reembed"]].concat()).expect(0);
     // No vector of the old ones was reused, and the server knows nothing of revisions.
