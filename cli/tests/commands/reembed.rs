@@ -124,6 +124,6 @@ fn other_vectors_under_the_same_name_are_told_apart_by_a_revision() {
     assert_eq!(model(&work, "docs_Alpha"), "first, revision b");
     work.run(&["search", "page"]).expect(0);
     std::fs::write(&path, config).unwrap();
-    let refused = work.run(&["search", "page"]).expect(1);
+    let refused = work.run(&["search", "page"]).expect(2);
     assert!(refused.stderr.contains("revision = \"b\""), "{refused:?}");
 }

@@ -100,7 +100,8 @@ fn two_updates_a_search_and_a_backup_go_on_at_once() {
         searches += 1;
         let made = together.run(&["backup", "create", "--json"]).expect(0).json();
         let rows = made["backup"]["rows"].as_u64().unwrap();
-        assert!((before.len() as u64..=300).contains(&rows), "{made}");
+        // What was paid for and is not yet in its collection is in the backup too.
+        assert!((before.len() as u64..=600).contains(&rows), "{made}");
         backups.push(made["backup"]["name"].as_str().unwrap().to_owned());
     }
     for child in children {
