@@ -64,6 +64,15 @@ fn update(directory: &Path, flags: &[String]) -> Command {
 
 type Content = BTreeMap<String, (Vec<u32>, String, String)>;
 
+/// Asserts that a store has this content and is whole, and removes it.
+fn ends_as(expected: &Content, directory: &Path, killed: usize) {
+    assert!(content(directory) == *expected, "another content after {killed} kills");
+    let store = directory.join("vectorstore");
+    let report = siltstone::verify(&siltstone::Environment::default(), &store, Depth::Deep, None).unwrap();
+    assert!(!report.is_damaged(), "{:?}", report.findings);
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
 /// Everything in the store: key, vector bits, metadata, text of every row of every collection, hidden ones too.
 fn content(directory: &Path) -> Content {
     let store = Store::open(directory.join("vectorstore")).unwrap();
@@ -138,12 +147,7 @@ fn ends_the_same(flags: &[String], wanted: usize) -> (usize, usize) {
             .unwrap();
         killed += until_done(&directory, flags, usual, &mut random);
         stores += 1;
-        assert!(content(&directory) == expected, "another content after {killed} kills");
-        let store = directory.join("vectorstore");
-        let report =
-            siltstone::verify(&siltstone::Environment::default(), &store, Depth::Deep, None).unwrap();
-        assert!(!report.is_damaged(), "{:?}", report.findings);
-        std::fs::remove_dir_all(directory).unwrap();
+        ends_as(&expected, &directory, killed);
     }
     (killed, stores)
 }
@@ -249,12 +253,7 @@ fn a_new_embedding_that_is_killed_again_and_again_takes_the_place_of_the_old_one
             looks += watcher.join().unwrap();
         });
         stores += 1;
-        assert!(content(&directory) == expected, "another content after {killed} kills");
-        let store = directory.join("vectorstore");
-        let report =
-            siltstone::verify(&siltstone::Environment::default(), &store, Depth::Deep, None).unwrap();
-        assert!(!report.is_damaged(), "{:?}", report.findings);
-        std::fs::remove_dir_all(directory).unwrap();
+        ends_as(&expected, &directory, killed);
     }
     let (embedded, _) = server.counts();
     let most = different * (stores + 2) + killed * BATCH * 4;

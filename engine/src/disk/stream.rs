@@ -46,3 +46,39 @@ impl<'f> Stream<'f> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Disk, Mode, RealDisk};
+
+    #[test]
+    fn two_that_fill_a_file_leave_every_byte_where_it_belongs() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("file");
+        let file = RealDisk.open(&path, Mode::Create).unwrap();
+        let expected: Vec<u8> = (0..5 * PAGE as usize + 777).map(|at| (at % 251) as u8).collect();
+        // The second begins in the middle of a page, and fills up to the end of one exactly.
+        let (first, rest) = expected.split_at(PAGE as usize + 12_345);
+        let (second, third) = rest.split_at(3 * PAGE as usize - first.len());
+        let mut streams = [
+            (Stream::at(&*file, 0), first),
+            (Stream::at(&*file, first.len() as u64), second),
+            (Stream::at(&*file, 3 * PAGE), third),
+        ];
+        let mut size = 1;
+        while streams.iter().any(|(_, left)| !left.is_empty()) {
+            for (stream, left) in &mut streams {
+                let (now, later) = left.split_at(size.min(left.len()));
+                stream.put(now).unwrap();
+                assert!(stream.held.len() < PAGE as usize);
+                *left = later;
+            }
+            size = size * 3 % 4_999_999;
+        }
+        for (stream, _) in &mut streams {
+            stream.flush().unwrap();
+        }
+        assert!(std::fs::read(&path).unwrap() == expected);
+    }
+}

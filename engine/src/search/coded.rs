@@ -246,3 +246,12 @@ fn best(seeds: &mut Vec<Seed>, wanted: usize) {
         seeds.truncate(wanted);
     }
 }
+
+/// The set bits of a mask of rows.
+fn lanes(mut mask: u32) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let lane = (mask != 0).then(|| mask.trailing_zeros())?;
+        mask &= mask - 1;
+        Some(lane)
+    })
+}

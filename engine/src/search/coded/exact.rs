@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{Coded, CodedPart, Seed, TASK_BLOCKS, Tails};
+use super::{Coded, CodedPart, Seed, TASK_BLOCKS, Tails, lanes};
 use crate::codes::CodeQuery;
 use crate::distance::Query;
 use crate::distance::head::{BLOCK_ROWS, Bounds, reaching};
@@ -58,7 +58,7 @@ struct Reached {
 struct Left {
     /// Rows whose bounds reach the threshold, with these bounds.
     noted: Vec<(u32, f32)>,
-    /// Rows that were scored on the way.
+    /// Rows that were scored on the way, rising.
     scored: Vec<u32>,
 }
 
@@ -112,39 +112,20 @@ impl<'v> Coded<'v> {
             }
             touched += 1;
             let Some(heads) = part.codes.heads(block) else {
-                let wanted = || (row..row + 32).filter(|row| mask >> (row % 32) & 1 == 1);
-                let all = || wanted().map(|row| (row, f32::INFINITY));
+                let all = || lanes(mask).map(|lane| (row + lane, f32::INFINITY));
                 reached.left.iter_mut().for_each(|left| left.noted.extend(all()));
                 continue;
             };
             let tiles = coded.chunks(CodeQuery::TILE).zip(bars.chunks_mut(CodeQuery::TILE)).enumerate();
             for ((tile, (coded, bars)), lefts) in tiles.zip(reached.left.chunks_mut(CodeQuery::TILE)) {
                 let found = CodeQuery::bounds_of(coded, &heads, &mut out);
-                for (at, ((found, bar), Left { noted, scored })) in
-                    found.iter().zip(bars).zip(lefts).enumerate()
-                {
-                    let left = reaching(&found.most, bar.threshold) & mask;
-                    if left == 0 {
+                for (at, ((found, bar), left)) in found.iter().zip(bars).zip(lefts).enumerate() {
+                    let reached_by = reaching(&found.most, bar.threshold) & mask;
+                    if reached_by == 0 {
                         continue;
                     }
-                    let mut rows = Vec::new();
-                    for lane in lanes(left) {
-                        let (Some(most), Some(estimate)) =
-                            (found.most.get(lane as usize), found.estimate.get(lane as usize))
-                        else {
-                            continue;
-                        };
-                        let promise = estimate + (most - estimate) * PROMISE;
-                        match promise >= bar.threshold && scored.len() + rows.len() < MOST_SCORED {
-                            true => rows.push(row + lane),
-                            false => noted.push((row + lane, *most)),
-                        }
-                    }
-                    if !rows.is_empty() {
-                        let at_all = tile * CodeQuery::TILE + at;
-                        run.score_now((number, part), at_all, &rows, coded.get(at), bar)?;
-                        scored.append(&mut rows);
-                    }
+                    let query = (tile * CodeQuery::TILE + at, coded.get(at));
+                    run.take((number, part), (row, reached_by), found, query, bar, left)?;
                 }
             }
         }
@@ -193,37 +174,45 @@ struct Bar {
 }
 
 impl<'v> Run<'_, 'v> {
-    /// Scores rows for a query now, and raises its bar.
-    fn score_now(
+    /// Of a block's rows that reach a query's threshold, scores those that promise most, and notes the others. Raises the
+    /// bar by what was scored.
+    fn take(
         &self,
         (number, part): (usize, &CodedPart<'v>),
-        at: usize,
-        rows: &[u32],
-        coded: Option<&CodeQuery>,
+        (first, reached_by): (u32, u32),
+        found: &Bounds,
+        (at, coded): (usize, Option<&CodeQuery>),
         bar: &mut Bar,
+        left: &mut Left,
     ) -> Result<()> {
         let (Some(coded), Some(query), Some(top)) = (coded, self.queries.get(at), self.tops.get(at)) else {
             return Ok(());
         };
-        let scored = self.scored.get(at).map(Vec::as_slice).unwrap_or_default();
-        let rows: Vec<u32> = rows.iter().copied().filter(|row| !is_among(scored, number, *row)).collect();
-        self.counts.add(&self.counts.rows_scored, part.rows.run_rows(&rows, query, top)?);
-        bar.fresh += rows.len();
+        let seeds = self.scored.get(at).map(Vec::as_slice).unwrap_or_default();
+        let before = left.scored.len();
+        for lane in lanes(reached_by) {
+            let bounds = found.most.get(lane as usize).zip(found.estimate.get(lane as usize));
+            let Some((most, estimate)) = bounds else { continue };
+            let row = first + lane;
+            let promise = estimate + (most - estimate) * PROMISE;
+            if promise < bar.threshold || promise.is_nan() || left.scored.len() >= MOST_SCORED {
+                left.noted.push((row, *most));
+            } else if !is_among(seeds, number, row) {
+                left.scored.push(row);
+            }
+        }
+        let now = left.scored.get(before..).unwrap_or_default();
+        if now.is_empty() {
+            return Ok(());
+        }
+        self.counts.add(&self.counts.rows_scored, part.rows.run_rows(now, query, top)?);
+        bar.fresh += now.len();
         if bar.fresh * RAISED >= self.limit {
             top.settle();
             *bar = Bar { threshold: coded.threshold(top.bar()), fresh: 0 };
         }
         Ok(())
     }
-}
-
-/// The set bits of a mask of rows.
-fn lanes(mut mask: u32) -> impl Iterator<Item = u32> {
-    std::iter::from_fn(move || {
-        let lane = (mask != 0).then(|| mask.trailing_zeros())?;
-        mask &= mask - 1;
-        Some(lane)
-    })
 }
 
 /// Whether a row is among those that were scored.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rayon::prelude::*;
 
-use super::{Coded, Seed, TASK_BLOCKS, best};
+use super::{Coded, Seed, TASK_BLOCKS, best, lanes};
 use crate::codes::CodeQuery;
 use crate::distance::head::{BLOCK_ROWS, Bounds, reaching};
 use crate::search::scan::Counts;
@@ -76,20 +76,18 @@ impl Coded<'_> {
         let blocks = first..(first + TASK_BLOCKS * stride).min(part.codes.blocks());
         for number in blocks.step_by(stride) {
             let (row, mask) = part.block(number);
-            // Rows of a damaged block promise nothing, and are read.
+            // Rows of a damaged block promise nothing.
             let Some(heads) = part.codes.heads(number).filter(|_| mask != 0) else { continue };
             touched += 1;
             let tiles = queries.chunks(CodeQuery::TILE).zip(floors.chunks_mut(CodeQuery::TILE));
             for ((queries, floors), gathered) in tiles.zip(gathered.chunks_mut(CodeQuery::TILE)) {
                 let found = CodeQuery::bounds_of(queries, &heads, &mut out);
                 for ((found, floor), gathered) in found.iter().zip(floors).zip(gathered) {
-                    let mut left = reaching(&found.estimate, *floor) & mask;
-                    while left != 0 {
-                        let lane = left.trailing_zeros();
-                        left &= left - 1;
-                        gathered.extend(
-                            found.estimate.get(lane as usize).map(|estimate| (*estimate, row + lane)),
-                        );
+                    for lane in lanes(reaching(&found.estimate, *floor) & mask) {
+                        // One that equals the floor is no better than those that are known.
+                        let estimate =
+                            found.estimate.get(lane as usize).filter(|estimate| **estimate > *floor);
+                        gathered.extend(estimate.map(|estimate| (*estimate, row + lane)));
                     }
                     if gathered.len() >= 2 * wanted + BLOCK_ROWS {
                         *floor = keep_best(gathered, wanted).unwrap_or(*floor);
