@@ -33,6 +33,11 @@ impl Place {
             Self::Directory(path) | Self::Repository(path) => path,
         }
     }
+
+    /// Whether a directory says that it is a repository, even one that cannot be read: listing it then says why.
+    pub fn is_repository(environment: &Environment, path: &Path) -> bool {
+        repository::is_marked(&*environment.disk, path)
+    }
 }
 
 /// What a backup is.

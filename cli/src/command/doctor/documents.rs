@@ -18,10 +18,10 @@ pub(super) fn check(context: &Context) -> Vec<Check> {
     let settings = &context.settings;
     let declared = settings.trees.iter().map(|tree| &tree.path);
     let declared = declared.chain(settings.frameworks.iter().map(|framework| &framework.path));
-    let undeclared: Vec<PathBuf> = declared.filter(|path| !path.exists()).cloned().collect();
+    let absent: Vec<PathBuf> = declared.filter(|path| !path.exists()).cloned().collect();
     let mut checks = Vec::new();
-    if !undeclared.is_empty() {
-        let says = format!("the configuration names what is not there: {}", shown(&undeclared));
+    if !absent.is_empty() {
+        let says = format!("the configuration names what is not there: {}", shown(&absent));
         checks.push(Check::new(NAME, Status::Fail, says).next(format!(
             "bring it back or mount it, or correct [[tree]] and [[framework]] in {}",
             context.config_file.display()
@@ -35,7 +35,7 @@ pub(super) fn check(context: &Context) -> Vec<Check> {
             return checks;
         }
     };
-    let missing = |path: &Path| !path.exists() && !undeclared.iter().any(|told| told == path);
+    let missing = |path: &Path| !path.exists() && !absent.iter().any(|told| told == path);
     let missing: Vec<PathBuf> =
         known.iter().map(|one| one.root.clone()).filter(|path| missing(path)).collect();
     let (vanished, hidden): (Vec<PathBuf>, Vec<PathBuf>) =

@@ -51,6 +51,12 @@ pub(super) fn is_index(name: &str) -> bool {
     name.starts_with(shelf::PREFIX) && name.ends_with(INDEX_SUFFIX) && !name.ends_with(VERIFIED_SUFFIX)
 }
 
+/// Whether there is something that says what the directory is.
+pub(super) fn is_marked(disk: &dyn Disk, root: &Path) -> bool {
+    let opened = disk.open(&root.join(MARK), Mode::Read);
+    !opened.is_err_and(|error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory))
+}
+
 /// Checks that the directory is a repository that this version knows.
 pub(super) fn check(disk: &dyn Disk, root: &Path) -> Result<()> {
     let path = root.join(MARK);

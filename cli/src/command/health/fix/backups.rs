@@ -1,21 +1,17 @@
 //! Which backups there are to take from what the store itself does not tell any more: all that the configuration knows of,
 //! archives and repositories alike.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use siltstone::backup::{self, BackupInfo, Place};
 
 use crate::command::context::Context;
 
-/// What lies in a repository, by which it is known.
-const MARK: &str = "repository.json";
-
 /// Every backup in the places that are configured or named. A place that cannot be read is said and left out: what the
 /// others have is worth having.
 pub(super) fn all(context: &Context, named: &[PathBuf]) -> Vec<BackupInfo> {
-    let settings = &context.settings;
     let mut found = Vec::new();
-    for place in places(&settings.backups, settings.monitor.repository.as_deref(), named) {
+    for place in places(context, named) {
         match backup::list(&context.environment, &place) {
             Ok(infos) => found.extend(infos),
             Err(error) => {
@@ -28,12 +24,13 @@ pub(super) fn all(context: &Context, named: &[PathBuf]) -> Vec<BackupInfo> {
 }
 
 /// The directory of archives; and the repositories: those that are named, that directory itself, and what lies in it.
-fn places(backups: &Path, configured: Option<&Path>, named: &[PathBuf]) -> Vec<Place> {
+fn places(context: &Context, named: &[PathBuf]) -> Vec<Place> {
+    let (backups, configured) = (&context.settings.backups, &context.settings.monitor.repository);
     let inside = std::fs::read_dir(backups).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut repositories: Vec<PathBuf> = std::iter::once(backups.to_owned())
         .chain(inside)
-        .filter(|path| path.join(MARK).is_file())
-        .chain(configured.map(Path::to_owned))
+        .filter(|path| Place::is_repository(&context.environment, path))
+        .chain(configured.clone())
         .chain(named.iter().cloned())
         .collect();
     repositories.sort();
