@@ -80,7 +80,10 @@ fn what_is_recommended_is_written_and_then_holds() {
     assert_eq!(shown["explain"]["threads"], threads, "{shown}");
     // Only what was measured is written, and nothing where there was nothing to measure.
     std::fs::write(work.path().join("siltstone.toml"), old).unwrap();
-    work.run(&["bench", "--only", "search", "--seconds", "0.02", "--apply"]).expect(0);
+    let again = ["bench", "--only", "search", "--seconds", "0.02", "--json", "--apply"];
+    let report = work.run(&again).expect(0).json();
+    // Another measurement, which may come to another end.
+    let threads = report["search"]["recommended_threads"].as_u64().unwrap();
     let written = std::fs::read_to_string(work.path().join("siltstone.toml")).unwrap();
     assert_eq!(written, format!("{old}\n[search]\nthreads = {threads}\n"));
     let empty = Work::empty();
