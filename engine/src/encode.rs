@@ -10,6 +10,7 @@ mod sample;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use siltstone_format::Digest;
 use siltstone_format::identity::EmbeddingIdentity;
 
 use crate::append::{Writer, WriterOptions};
@@ -63,6 +64,20 @@ impl Store {
     /// # Errors
     /// Damage to a collection; a disk that refuses. What was encoded before stays.
     pub fn encode(&self) -> Result<Encoded> {
+        self.encode_with(Reading::EveryBlock)
+    }
+
+    /// As [`Store::encode`], for who knows that nothing was added since: of files that are there only headers are read, and
+    /// whether the basis still fits is not asked, so that it costs next to nothing when nothing is missing. A block that
+    /// was damaged since it was written stays for [`Store::encode`]; searches notice it at first touch and answer without.
+    ///
+    /// # Errors
+    /// As [`Store::encode`].
+    pub fn encode_missing(&self) -> Result<Encoded> {
+        self.encode_with(Reading::Headers)
+    }
+
+    fn encode_with(&self, reading: Reading) -> Result<Encoded> {
         // A basis may have been damaged since it was read: what is made now must be of use to others.
         self.bases.forget();
         let mut done = Encoded::default();
@@ -75,10 +90,13 @@ impl Store {
             }
         }
         for (identity, collections) in &spaces {
+            if reading == Reading::Headers && self.is_encoded(identity, collections)? {
+                continue;
+            }
             let basis = self.basis(identity, collections, &mut done)?;
             for collection in collections {
                 let encoded = match &basis {
-                    Some(basis) => encode_collection(&collection.shared, basis, true, &mut done),
+                    Some(basis) => encode_collection(&collection.shared, basis, true, reading, &mut done),
                     None => remove::remove_useless(&collection.shared, &mut done),
                 };
                 match encoded {
@@ -91,6 +109,24 @@ impl Store {
             }
         }
         Ok(done)
+    }
+
+    /// Whether all collections of a space have, as far as headers tell, what encoding would make with the basis there is.
+    fn is_encoded(&self, identity: &EmbeddingIdentity, collections: &[Collection]) -> Result<bool> {
+        let Some(basis) = self.bases.newest(&*self.environment().disk, self.path(), identity)? else {
+            return Ok(false);
+        };
+        let mut rows = 0;
+        for collection in collections {
+            let shared = &collection.shared;
+            shared.look_again(None);
+            let wanted = Wanted::of(shared, &basis, true, Reading::Headers)?;
+            if wanted.any() {
+                return Ok(false);
+            }
+            rows += wanted.rows;
+        }
+        Ok(!basis.is_outgrown(rows))
     }
 }
 
@@ -105,25 +141,32 @@ impl Collection {
         let disk = &*shared.environment.disk;
         shared.bases.forget();
         match shared.bases.newest(disk, &shared.root, &shared.identity)? {
-            Some(basis) => encode_collection(shared, &basis, false, &mut done)?,
+            Some(basis) => encode_collection(shared, &basis, false, Reading::EveryBlock, &mut done)?,
             None => remove::remove_useless(shared, &mut done)?,
         }
         Ok(done)
     }
 }
 
-/// Which derived files of a segment are missing, damaged in some block, or made with another basis.
+/// How much of the derived files that are there is read to find out whether they are of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Headers,
+    EveryBlock,
+}
+
+/// Which derived files of a segment are missing, damaged as far as was read, or made with another basis.
 struct Missing {
     codes: bool,
     attributes: bool,
 }
 
 impl Missing {
-    fn of(shared: &Shared, segment: &Segment, basis: &Basis) -> Self {
-        let codes = shared.codes(segment);
-        let codes =
-            codes.filter(|codes| codes.basis().digest() == basis.digest() && codes.check().is_empty());
-        let attributes = shared.attributes(segment).filter(|index| index.check().is_empty());
+    fn of(shared: &Shared, segment: &Segment, basis: &Basis, reading: Reading) -> Self {
+        let trusts = reading == Reading::Headers;
+        let codes = shared.codes(segment).filter(|codes| codes.basis().digest() == basis.digest());
+        let codes = codes.filter(|codes| trusts || codes.check().is_empty());
+        let attributes = shared.attributes(segment).filter(|index| trusts || index.check().is_empty());
         Self { codes: codes.is_none(), attributes: attributes.is_none() }
     }
 
@@ -152,25 +195,60 @@ fn unusable(shared: &Shared, path: PathBuf, error: &Error) {
     shared.environment.observer.event(&Event::DerivedFileUnusable { path, reason });
 }
 
-fn encode_collection(shared: &Arc<Shared>, basis: &Basis, may_seal: bool, done: &mut Encoded) -> Result<()> {
-    // Every block is read: a damaged one is made again.
+/// What there is to encode in a collection.
+struct Wanted {
+    /// The open segment is to be sealed.
+    seal: bool,
+    /// Some sealed segment lacks a file.
+    missing: bool,
+    sealed: Vec<Option<Digest>>,
+    rows: u64,
+}
+
+impl Wanted {
+    fn of(shared: &Arc<Shared>, basis: &Basis, may_seal: bool, reading: Reading) -> Result<Wanted> {
+        let view = crate::view::load(shared, crate::view::At::Now, OnDamage::Skip)?;
+        let (sealed, open): (Vec<_>, Vec<_>) =
+            view.parts.iter().partition(|part| part.segment.digest.is_some());
+        let rows_of = |parts: &[&crate::view::Part]| -> u64 {
+            parts.iter().map(|part| u64::from(part.segment.rows)).sum()
+        };
+        let seal = may_seal && rows_of(&open) >= SEAL_ROWS && rows_of(&open) * SEAL_SHARE > rows_of(&sealed);
+        let missing = |part: &&crate::view::Part| Missing::of(shared, &part.segment, basis, reading).any();
+        Ok(Wanted {
+            seal,
+            missing: !seal && sealed.iter().any(missing),
+            sealed: sealed.iter().map(|part| part.segment.digest).collect(),
+            rows: view.len(),
+        })
+    }
+
+    fn any(&self) -> bool {
+        self.seal || self.missing
+    }
+}
+
+fn encode_collection(
+    shared: &Arc<Shared>,
+    basis: &Basis,
+    may_seal: bool,
+    reading: Reading,
+    done: &mut Encoded,
+) -> Result<()> {
+    // What is known of files may be older than they are.
     shared.look_again(None);
-    let view = crate::view::load(shared, crate::view::At::Now, OnDamage::Skip)?;
-    let (sealed, open): (Vec<_>, Vec<_>) = view.parts.iter().partition(|part| part.segment.digest.is_some());
-    let rows_of =
-        |parts: &[&crate::view::Part]| -> u64 { parts.iter().map(|part| u64::from(part.segment.rows)).sum() };
-    let seal = may_seal && rows_of(&open) >= SEAL_ROWS && rows_of(&open) * SEAL_SHARE > rows_of(&sealed);
-    if !seal && !sealed.iter().any(|part| Missing::of(shared, &part.segment, basis).any()) {
+    let wanted = Wanted::of(shared, basis, may_seal, reading)?;
+    if !wanted.any() {
         return Ok(());
     }
     let mut writer = Writer::open(shared, WriterOptions::default())?;
-    if seal && writer.seal()? {
+    if wanted.seal && writer.seal()? {
         done.sealed += 1;
     }
     for segment in writer.sealed_segments().filter(|segment| segment.digest.is_some()) {
         // A segment that was just sealed has its codes already; they are part of what this did.
-        let is_new = !sealed.iter().any(|part| part.segment.digest == segment.digest);
-        let missing = Missing::of(shared, segment, basis);
+        let is_new = !wanted.sealed.contains(&segment.digest);
+        let missing = Missing::of(shared, segment, basis, reading);
         if missing.any() {
             missing.make(shared, segment, basis)?;
         } else if !is_new {

@@ -131,6 +131,15 @@ impl Asked {
         })
         .unwrap();
         assert!(metadata.iter().eq(rows.iter().map(|(key, content)| (key, &content.metadata))));
+        let groups = view.fold_json(|all: &mut Vec<_>, key, place, json| {
+            let value = if json.is_empty() { json!({}) } else { serde_json::from_slice(json).unwrap() };
+            all.push((place, key.to_owned(), value));
+        });
+        let folded = groups.unwrap().concat();
+        assert!(folded.is_sorted_by_key(|(place, ..)| *place));
+        let folded: BTreeMap<_, _> = folded.into_iter().map(|(_, key, value)| (key, value)).collect();
+        let expected = rows.iter().map(|(key, content)| (key.clone(), json!(content.metadata)));
+        assert!(folded.into_iter().eq(expected));
         for key in [rows::key(rng), rows::key(rng), "never".into()] {
             let found = view.get(&key).unwrap();
             assert_eq!(view.contains(&key).unwrap(), rows.contains_key(&key));

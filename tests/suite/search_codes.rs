@@ -227,6 +227,38 @@ fn codes_attribute_indexes_and_bases_can_be_damaged_or_deleted_at_will() {
     ));
 }
 
+#[test]
+fn what_is_missing_is_made_without_reading_what_is_there() {
+    let disk = encoded();
+    let expected = ask(&open(&disk));
+    assert_eq!(open(&disk).encode_missing().unwrap(), siltstone::Encoded::default());
+    for path in derived(&disk) {
+        let lacking = disk.clone_image();
+        lacking.remove_file(&path).unwrap();
+        let done = open(&lacking).encode_missing().unwrap();
+        assert!(done.trained + done.segments > 0, "{}: {done:?}", path.display());
+        assert_eq!(verified(&lacking).unwrap().findings, [], "{}", path.display());
+        assert_eq!(ask(&open(&lacking)), expected, "{}", path.display());
+
+        // A header is read and a block is not: that is left to searches, `encode` and health.
+        for (at, makes) in [(40, true), (disk.read_file(&path).unwrap().len() - 9, false)] {
+            let damaged = disk.clone_image();
+            let mut bytes = damaged.read_file(&path).unwrap();
+            bytes[at] ^= 1;
+            damaged.write_file(&path, bytes).unwrap();
+            let is_basis = path.extension().is_some_and(|extension| extension == "basis");
+            let done = open(&damaged).encode_missing().unwrap();
+            assert_eq!(
+                done.trained + done.segments > 0,
+                makes || is_basis,
+                "{} at {at}: {done:?}",
+                path.display()
+            );
+            assert_eq!(ask(&open(&damaged)), expected, "{} at {at}", path.display());
+        }
+    }
+}
+
 type Encode = fn(&Store) -> siltstone::Result<()>;
 
 /// A store without codes, one whose basis and a code file are damaged, and one whose codes are doubted and removed.

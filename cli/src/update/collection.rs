@@ -29,6 +29,17 @@ use super::vectors::{self, Sources};
 const TOGETHER: usize = 256;
 /// And no more bytes of them than this, so that memory stays flat whatever the documents are.
 const TOGETHER_BYTES: u64 = 4 << 20;
+/// At so many documents is glanced together.
+const GLANCED_AT: usize = 8_192;
+
+/// Documents that are looked at together.
+#[derive(Default)]
+struct Group {
+    /// What is known of each file, in the order of ids.
+    known: Vec<Option<Seen>>,
+    /// Those that must be read, with their places among all documents.
+    unsettled: Vec<(usize, Document)>,
+}
 
 /// Which parts of an update are wanted, and how far it may go.
 #[derive(Clone, Debug)]
@@ -250,36 +261,35 @@ impl Run<'_> {
         mut work: impl FnMut(Vec<Job>, &mut Ended) -> Result<bool, CliError>,
     ) -> Result<usize, CliError> {
         let settings = &self.context.settings;
-        self.progress.begin(&self.source.collection, scan.documents.len() as u64);
+        let documents = &scan.documents;
+        self.progress.begin(&self.source.collection, documents.len() as u64);
         let mut left_to_embed = settings.update.max_files;
         let mut looked_at = 0;
-        for group in groups(&scan.documents) {
+        while looked_at < documents.len() {
             if self.context.cancel.is_cancelled() {
                 ended.interrupted = true;
                 return Ok(looked_at);
             }
+            let mut group = self.group(documents, looked_at, stored, seen);
             let limit = self.scan_options.max_file_size_bytes;
-            let known: Vec<Option<Seen>> = group
-                .iter()
-                .map(|document| seen.look_up(&document.id).filter(|_| !self.extent.verify_content))
-                .collect();
-            let look = |(document, seen): (&Document, Option<Seen>)| {
+            let look = |(_, document): &(usize, Document)| {
                 let afresh = self.extent.again.contains(&document.id);
-                look(document, stored, seen, afresh, limit, &settings.chunks)
+                look(document, stored, afresh, limit, &settings.chunks)
             };
-            let looked: Vec<Looked> = group.par_iter().zip(known).map(look).collect();
-            looked_at += group.len();
+            let looked: Vec<Looked> = group.unsettled.par_iter().map(look).collect();
+            let same = group.known.len() - looked.len();
+            ended.unchanged += same as u64;
+            ended.documents += same as u64;
+            ended.read += looked.len() as u64;
             let mut jobs = Vec::new();
-            for (document, looked) in group.iter().zip(looked) {
-                ended.read += u64::from(!matches!(looked, Looked::Same(_)));
+            for ((at, document), looked) in group.unsettled.iter().zip(looked) {
                 let now = match &looked {
-                    Looked::Same(now) => Some(*now),
                     Looked::Unchanged(now) => *now,
                     Looked::Work(job) => job.seen,
                     Looked::Unusable(_) => None,
                 };
-                if let Some(now) = now {
-                    seen.note(&document.id, &now);
+                if let Some(known) = group.known.get_mut(at - looked_at) {
+                    *known = now;
                 }
                 let is_stored = stored.contains(&document.id);
                 let is_document = match &looked {
@@ -289,7 +299,7 @@ impl Run<'_> {
                 ended.documents += u64::from(is_document);
                 ended.missing += u64::from(is_document && !is_stored);
                 match looked {
-                    Looked::Same(_) | Looked::Unchanged(_) => ended.unchanged += 1,
+                    Looked::Unchanged(_) => ended.unchanged += 1,
                     Looked::Unusable(reason) => ended.unusable(document, reason),
                     Looked::Work(job) if !self.is_wanted(&job, stored) => ended.left += 1,
                     Looked::Work(_) if left_to_embed == 0 => ended.left += 1,
@@ -309,12 +319,48 @@ impl Run<'_> {
                     }
                 }
             }
+            let from = looked_at;
+            looked_at += group.known.len();
+            for (at, now) in (from..).zip(&group.known) {
+                if let (Some(id), Some(now)) = (documents.id(at), now) {
+                    seen.note(id, now);
+                }
+            }
             if !jobs.is_empty() && !work(jobs, ended)? {
                 return Ok(looked_at);
             }
-            self.progress.advance(group.len() as u64, ended);
+            self.progress.advance(group.known.len() as u64, ended);
         }
         Ok(looked_at)
+    }
+
+    /// The documents from `from` on that are looked at together: as many as are known at a glance, and no more of the
+    /// others than memory and processors want. A document is known when its file is what it was when it was read last,
+    /// and the store has it as a whole, made from what was in the file then.
+    fn group(&self, documents: &Documents, from: usize, stored: &Stored, seen: &mut SeenFiles) -> Group {
+        let mut group = Group::default();
+        let (mut bytes, mut hint) = (0, 0);
+        for at in from..documents.len().min(from + GLANCED_AT) {
+            let Some(id) = documents.id(at) else { break };
+            let known = seen.look_up(id).filter(|seen| {
+                documents.stamp(at) == Some(seen.stamp)
+                    && !self.extent.verify_content
+                    && !self.extent.again.contains(id)
+                    && stored.is_current_near(&mut hint, id, &seen.hash)
+            });
+            if known.is_none() {
+                let Some(document) = documents.get(at) else { break };
+                let is_full =
+                    group.unsettled.len() == TOGETHER || bytes + document.size_bytes > TOGETHER_BYTES;
+                if is_full && !group.unsettled.is_empty() {
+                    break;
+                }
+                bytes += document.size_bytes;
+                group.unsettled.push((at, document));
+            }
+            group.known.push(known);
+        }
+        group
     }
 
     /// Gives the jobs their vectors, and every document that is whole to the writer. Says whether to go on.
@@ -374,7 +420,10 @@ impl Run<'_> {
         let emptied: BTreeSet<&str> = ended.emptied.iter().map(String::as_str).collect();
         let has_vanished = scan.has_vanished();
         let is_gone = |id: &str| has_vanished || scan.is_gone(id) || emptied.contains(id);
-        let gone = stored.ids().filter(|id| is_gone(id)).map(str::to_owned).collect();
+        let gone = match has_vanished || !emptied.is_empty() || !stored.is_within(&scan.documents) {
+            true => stored.ids().filter(|id| is_gone(id)).map(str::to_owned).collect(),
+            false => Vec::new(),
+        };
         let most_share = self.context.settings.update.max_removed_share;
         let allowed = self.extent.allow_mass_removal;
         guard::judge(scan, gone, stored.len(), most_share, allowed, |command| self.context.siltstone(command))
@@ -400,7 +449,7 @@ impl Run<'_> {
             // As far as names tell, until files are read.
             coverage: Some(Coverage {
                 documents: scan.documents.len() as u64,
-                embedded: scan.documents.iter().filter(|one| stored.contains(&one.id)).count() as u64,
+                embedded: stored.count_of(&scan.documents),
                 counted_ms: started_ms,
             }),
         }
@@ -416,23 +465,6 @@ impl Run<'_> {
             known.insert(self.source.collection.clone(), SourceRoots { finished_ms, ..roots.clone() });
         })
     }
-}
-
-/// Documents in order, so many together as memory and processors want.
-fn groups(documents: &Documents) -> impl Iterator<Item = Vec<Document>> {
-    let mut rest = documents.iter().peekable();
-    std::iter::from_fn(move || {
-        let first = rest.next()?;
-        let mut bytes = first.size_bytes;
-        let mut group = vec![first];
-        while group.len() < TOGETHER
-            && let Some(next) = rest.next_if(|next| bytes + next.size_bytes <= TOGETHER_BYTES)
-        {
-            bytes += next.size_bytes;
-            group.push(next);
-        }
-        Some(group)
-    })
 }
 
 /// Replaces a document's rows. Nothing of it is durable before the commit that follows.

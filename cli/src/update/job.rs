@@ -13,8 +13,6 @@ const MAX_HEADING: usize = 1_000;
 
 /// What became of a document when it was looked at.
 pub(super) enum Looked {
-    /// The store has it as it is, and so it is what it was when it was seen last.
-    Same(Seen),
     /// The store has it as it is; by what its file can be known again.
     Unchanged(Option<Seen>),
     /// It cannot be used.
@@ -42,32 +40,29 @@ pub(super) struct Job {
     pub(super) refused: Option<String>,
 }
 
-/// Compares a document with what is stored. It is loaded, unless its file is what it was when it was `seen` last: two files
-/// of the same bytes have the same digest, whatever their times say. One that is wanted `afresh` is work in any case.
+/// Reads a document and compares it with what is stored: two files of the same bytes have the same digest, whatever their
+/// times say. One that is wanted `afresh` is work in any case.
 pub(super) fn look(
     document: &Document,
     stored: &Stored,
-    seen: Option<Seen>,
     afresh: bool,
     limit_bytes: u64,
     limits: &ChunkLimits,
 ) -> Looked {
-    let is_same = |seen: &Seen| {
-        document.stamp == Some(seen.stamp) && !afresh && stored.is_current(&document.id, &seen.hash)
-    };
-    if let Some(seen) = seen.filter(is_same) {
-        return Looked::Same(seen);
-    }
-    let loaded = match load(document, limit_bytes) {
-        Ok(loaded) => loaded,
+    let raw = match load(document, limit_bytes) {
+        Ok(raw) => raw,
         Err(reason) => return Looked::Unusable(reason),
     };
-    let short: Short = loaded.hash.as_bytes().first_chunk().copied().unwrap_or_default();
-    let seen = loaded.stamp.map(|stamp| Seen { stamp, hash: short });
+    let short: Short = raw.hash.as_bytes().first_chunk().copied().unwrap_or_default();
+    let seen = raw.stamp.map(|stamp| Seen { stamp, hash: short });
     if !afresh && stored.is_current(&document.id, &short) {
         return Looked::Unchanged(seen);
     }
-    let hash = loaded.hash.to_hex().to_string();
+    let hash = raw.hash.to_hex().to_string();
+    let loaded = match raw.decode(document.kind) {
+        Ok(loaded) => loaded,
+        Err(reason) => return Looked::Unusable(reason),
+    };
     let chunks = chunk(document.kind, document.file_name(), &loaded.text, limits);
     if chunks.is_empty() {
         return Looked::Unusable(Reason::Empty);

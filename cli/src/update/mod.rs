@@ -177,7 +177,7 @@ fn update(args: &UpdateArgs, context: &Context) -> Result<Exit, CliError> {
         }
         if !report.interrupted {
             progress.stage("making search codes");
-            encode(store, context);
+            encode(store, &report, context);
         }
     }
     let exit = report.print(context)?;
@@ -282,8 +282,9 @@ fn open_or_create(args: &UpdateArgs, context: &Context) -> Result<Option<Store>,
 
 /// Makes search codes for what is new. They are derived: without them searches take longer and say the same, so an
 /// update does not fail for them.
-fn encode(store: &Store, context: &Context) {
-    match store.encode() {
+fn encode(store: &Store, report: &Report, context: &Context) {
+    let done = if report.has_changed() { store.encode() } else { store.encode_missing() };
+    match done {
         Ok(done) if done.segments > 0 => context.notices.detail(&format!(
             "search codes for {} in {}",
             counted(done.rows, "row", "rows"),

@@ -80,6 +80,12 @@ impl Ended {
         Ended { skipped: skipped.chain(unlisted).collect(), ..Ended::default() }
     }
 
+    /// Whether anything was written or removed.
+    fn has_changed(&self) -> bool {
+        let written = self.new + self.changed + self.spent.embedded + self.spent.reused;
+        written > 0 || !self.removed.is_empty() || self.kept_as.is_some()
+    }
+
     /// Whether documents could not be read: what is stored of them stays as it was.
     pub(super) fn has_unreadable(&self) -> bool {
         let is_out_of_reach =
@@ -184,6 +190,11 @@ impl Report {
         let is_usage = ended.as_ref().is_err_and(|error| error.exit == Exit::Usage);
         let is_mistaken = is_usage && self.names_embedder;
         self.lines.push(Line { collection, framework, root: source.root.clone(), ended, is_mistaken });
+    }
+
+    /// Whether any collection may hold something else than before.
+    pub(super) fn has_changed(&self) -> bool {
+        self.lines.iter().any(|line| line.ended.as_ref().map_or(true, Ended::has_changed))
     }
 
     /// Tokens, by the estimate, that a dry run would send.

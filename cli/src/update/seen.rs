@@ -6,7 +6,7 @@
 //! front to back beside the documents, in the order of their ids, and written anew the same way: it needs no memory.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use crate::ingest::scan::Stamp;
@@ -15,6 +15,7 @@ use crate::ingest::scan::Stamp;
 const FOLDER: &str = "seen";
 const MAGIC: &[u8] = b"siltstone seen 1\n";
 const DIGEST_BYTES: u64 = 32;
+const BUFFER_BYTES: usize = 1 << 16;
 
 /// The digest of a file's bytes, or as much of it as is needed.
 pub(super) type Short = [u8; 16];
@@ -43,7 +44,9 @@ struct Old {
 #[derive(Debug)]
 struct New {
     temporary: PathBuf,
-    writer: BufWriter<File>,
+    file: File,
+    /// What is to be written next.
+    buffer: Vec<u8>,
     hasher: blake3::Hasher,
 }
 
@@ -137,35 +140,37 @@ impl New {
     fn begin(path: &Path, collection: &str) -> io::Result<New> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let temporary = path.with_file_name(format!("{name}.tmp"));
-        let writer = BufWriter::new(File::create(&temporary)?);
-        let mut new = New { temporary, writer, hasher: blake3::Hasher::new() };
-        let mut head = MAGIC.to_vec();
-        put_text(&mut head, collection);
-        new.write(&head)?;
+        let file = File::create(&temporary)?;
+        let mut new = New { temporary, file, buffer: MAGIC.to_vec(), hasher: blake3::Hasher::new() };
+        put_text(&mut new.buffer, collection);
         Ok(new)
     }
 
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.hasher.update(bytes);
-        self.writer.write_all(bytes)
+    fn flush(&mut self) -> io::Result<()> {
+        self.hasher.update(&self.buffer);
+        self.file.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
     }
 
     fn put(&mut self, id: &str, seen: &Seen) -> io::Result<()> {
-        let mut entry = Vec::with_capacity(id.len() + 50);
-        put_text(&mut entry, id);
-        entry.extend(seen.stamp.size_bytes.to_le_bytes());
-        entry.extend(seen.stamp.modified_ns.to_le_bytes());
-        entry.extend(seen.stamp.changed_ns.to_le_bytes());
-        entry.extend(seen.stamp.file_number.to_le_bytes());
-        entry.extend(seen.hash);
-        self.write(&entry)
+        if self.buffer.len() > BUFFER_BYTES {
+            self.flush()?;
+        }
+        put_text(&mut self.buffer, id);
+        self.buffer.extend(seen.stamp.size_bytes.to_le_bytes());
+        self.buffer.extend(seen.stamp.modified_ns.to_le_bytes());
+        self.buffer.extend(seen.stamp.changed_ns.to_le_bytes());
+        self.buffer.extend(seen.stamp.file_number.to_le_bytes());
+        self.buffer.extend(seen.hash);
+        Ok(())
     }
 
     /// Not made durable: what a power cut leaves of it is found out by its digest.
     fn publish(mut self, path: &Path) -> io::Result<()> {
+        self.flush()?;
         let digest = self.hasher.finalize();
-        self.writer.write_all(digest.as_bytes())?;
-        self.writer.flush()?;
+        self.file.write_all(digest.as_bytes())?;
         std::fs::rename(&self.temporary, path)
     }
 }

@@ -1,13 +1,17 @@
 //! What a collection holds already, by document: an id, a digest and a number of rows for each, packed tightly, because
 //! there may be hundreds of thousands of them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-use siltstone::{RowPlace, View};
+use serde::Deserialize;
+use serde_json::Value;
+use siltstone::View;
+
+use crate::ingest::scan::Documents;
 
 use super::seen::Short;
-use super::texts::Known;
+use super::texts::{Known, entry};
 
 /// A document as it is stored.
 #[derive(Debug)]
@@ -23,6 +27,46 @@ struct StoredDocument {
     end: u32,
 }
 
+/// What is wanted of a row's metadata: the fields that [`super::job::Job::metadata`] writes, borrowed where they can be.
+#[derive(Debug, Default, Deserialize)]
+struct Facts<'a> {
+    #[serde(borrow)]
+    file_path: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    document_hash: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    chunk_hash: Option<Cow<'a, str>>,
+    total_chunks: Option<u32>,
+}
+
+impl Facts<'_> {
+    /// Metadata that somebody else wrote may have other types under the same names, which say nothing then; what is no
+    /// JSON says nothing either.
+    fn of(json: &[u8]) -> Facts<'_> {
+        serde_json::from_slice(json).unwrap_or_else(|_| Facts::of_any(json))
+    }
+
+    #[cold]
+    fn of_any<'a>(json: &[u8]) -> Facts<'a> {
+        let value: Value = serde_json::from_slice(json).unwrap_or_default();
+        let text =
+            |field: &str| value.get(field).and_then(Value::as_str).map(|text| Cow::Owned(text.to_owned()));
+        let total = value.get("total_chunks").and_then(Value::as_u64);
+        Facts {
+            file_path: text("file_path"),
+            document_hash: text("document_hash"),
+            chunk_hash: text("chunk_hash"),
+            total_chunks: total.and_then(|total| u32::try_from(total).ok()),
+        }
+    }
+}
+
+impl StoredDocument {
+    fn is_whole_of(&self, hash: &Short) -> bool {
+        self.hash.as_ref() == Some(hash) && self.rows == self.total
+    }
+}
+
 /// The documents of a collection.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
@@ -36,31 +80,37 @@ pub(super) struct Stored {
 impl Stored {
     /// Reads keys and metadata of all rows, and where the vector of each text is; no vectors.
     pub(super) fn read(view: &View) -> siltstone::Result<(Stored, Known)> {
-        let mut stored = Stored::default();
-        let mut known = Known::new(view);
-        let mut rows = 0u32;
-        view.for_each_placed(|key, place, metadata| {
-            stored.add(key, metadata);
-            known.add(key, place, metadata);
-            rows = rows.wrapping_add(1);
-            if rows.is_multiple_of(LET_GO_EVERY) {
-                view.let_go();
-            }
-            Ok(())
+        let groups = view.fold_json(|(stored, texts): &mut (Stored, Vec<_>), key, place, json| {
+            let facts = Facts::of(json);
+            stored.add(key, &facts);
+            texts.extend(entry(facts.chunk_hash.as_deref().unwrap_or(key), place));
         })?;
-        view.let_go();
+        let (mut stored, mut known) = (Stored::default(), Known::new(view));
+        for (documents, texts) in groups {
+            stored.append(documents);
+            known.append(texts);
+        }
         stored.settle();
         known.settle();
         Ok((stored, known))
     }
 
-    fn add(&mut self, key: &str, metadata: &Map<String, Value>) {
-        let text = |field: &str| metadata.get(field).and_then(Value::as_str);
+    fn append(&mut self, more: Stored) {
+        let shift = self.ids.len() as u32;
+        self.ids.push_str(&more.ids);
+        let moved = |(from, to)| (from + shift, to + shift);
+        self.documents
+            .extend(more.documents.into_iter().map(|one| StoredDocument { id: moved(one.id), ..one }));
+        for (id, keys) in more.odd {
+            self.odd.entry(id).or_default().extend(keys);
+        }
+    }
+
+    fn add(&mut self, key: &str, facts: &Facts<'_>) {
         // Rows that somebody else put here belong to no document and are left alone.
-        let Some(path) = text("file_path") else { return };
-        let hash = text("document_hash").and_then(short);
-        let total = metadata.get("total_chunks").and_then(Value::as_u64);
-        let total = total.and_then(|total| u32::try_from(total).ok()).unwrap_or(0);
+        let Some(path) = facts.file_path.as_deref() else { return };
+        let hash = facts.document_hash.as_deref().and_then(short);
+        let total = facts.total_chunks.unwrap_or(0);
         // The rows of a document come one after the other, as a rule; others meet when all are sorted.
         let is_next = self.documents.last().is_some_and(|last| self.id(last) == path);
         if !is_next {
@@ -120,7 +170,32 @@ impl Stored {
 
     /// Whether a document is there as a whole, made from a file with this digest.
     pub(super) fn is_current(&self, id: &str, hash: &Short) -> bool {
-        self.get(id).is_some_and(|found| found.hash.as_ref() == Some(hash) && found.rows == found.total)
+        self.get(id).is_some_and(|found| found.is_whole_of(hash))
+    }
+
+    /// As [`Stored::is_current`], for who asks in the order of ids: `hint` is where the next one is likely to be.
+    pub(super) fn is_current_near(&self, hint: &mut usize, id: &str, hash: &Short) -> bool {
+        if self.documents.get(*hint).is_none_or(|next| self.id(next) != id) {
+            *hint = self.documents.partition_point(|document| self.id(document) < id);
+        }
+        let found = self.documents.get(*hint).filter(|found| self.id(found) == id);
+        *hint += usize::from(found.is_some());
+        found.is_some_and(|found| found.is_whole_of(hash))
+    }
+
+    /// How many of these documents are there.
+    pub(super) fn count_of(&self, documents: &Documents) -> u64 {
+        let mut all = self.ids().peekable();
+        let is_there = |id: &str| {
+            while all.next_if(|next| *next < id).is_some() {}
+            all.peek().is_some_and(|next| *next == id)
+        };
+        documents.ids().map(is_there).filter(|is_there| *is_there).count() as u64
+    }
+
+    /// Whether all that is stored is among these documents.
+    pub(super) fn is_within(&self, documents: &Documents) -> bool {
+        self.count_of(documents) == self.len() as u64
     }
 
     /// The ids of all documents, sorted.
@@ -139,9 +214,6 @@ impl Stored {
     }
 }
 
-/// So many rows are read before the memory of what was read is let go of: some megabytes.
-const LET_GO_EVERY: u32 = 1_024;
-
 fn slice(ids: &str, (from, to): (u32, u32)) -> &str {
     ids.get(from as usize..to as usize).unwrap_or_default()
 }
@@ -158,14 +230,6 @@ fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| plain)
 }
 
-impl Known {
-    /// Notes where the vector of a row's text is.
-    fn add(&mut self, key: &str, place: RowPlace, metadata: &Map<String, Value>) {
-        let hash = metadata.get("chunk_hash").and_then(Value::as_str);
-        self.put(hash.unwrap_or(key), place);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -178,7 +242,18 @@ mod tests {
 
     fn add(stored: &mut Stored, key: &str, path: &str, hash: &str, total: u64) {
         let value = json!({ "file_path": path, "document_hash": digest(hash), "total_chunks": total });
-        stored.add(key, value.as_object().unwrap());
+        stored.add(key, &Facts::of(value.to_string().as_bytes()));
+    }
+
+    #[test]
+    fn fields_of_other_types_and_what_is_no_json_say_nothing() {
+        let facts =
+            Facts::of(br#"{"file_path":"a\u0041.md","document_hash":7,"total_chunks":-1,"more":[{}]}"#);
+        assert_eq!(facts.file_path.as_deref(), Some("aA.md"));
+        assert!(facts.document_hash.is_none() && facts.total_chunks.is_none());
+        let facts = Facts::of(br#"{"file_path":"a.md","file_path":"b.md"}"#);
+        assert_eq!(facts.file_path.as_deref(), Some("b.md"));
+        assert!(Facts::of(b"").file_path.is_none() && Facts::of(b"[1]").file_path.is_none());
     }
 
     #[test]

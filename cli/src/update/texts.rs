@@ -24,7 +24,16 @@ const MOST_TEXTS: usize = 4 << 20;
 pub(super) struct Known {
     view: View,
     /// The beginning of each text's digest, with the segment and the row; sorted.
-    entries: Vec<(u64, u32, u32)>,
+    entries: Vec<Entry>,
+}
+
+type Entry = (u64, u32, u32);
+
+/// Where the vector of a text is. Segments are numbered from 1, as they come: one beyond four thousand millions is left
+/// out.
+pub(super) fn entry(hash: &str, place: RowPlace) -> Option<Entry> {
+    let segment = u32::try_from(place.segment.0).ok()?;
+    beginning(hash).map(|short| (short, segment, place.row.0))
 }
 
 impl Known {
@@ -32,12 +41,8 @@ impl Known {
         Known { view: view.clone(), entries: Vec::new() }
     }
 
-    /// Notes where the vector of a text is. Segments are numbered from 1, as they come: one beyond four thousand millions
-    /// is left out.
-    pub(super) fn put(&mut self, hash: &str, place: RowPlace) {
-        if let (Some(short), Ok(segment)) = (beginning(hash), u32::try_from(place.segment.0)) {
-            self.entries.push((short, segment, place.row.0));
-        }
+    pub(super) fn append(&mut self, entries: Vec<Entry>) {
+        self.entries.extend(entries);
     }
 
     pub(super) fn settle(&mut self) {

@@ -24,6 +24,13 @@ use crate::view::{OnDamage, View};
 /// A basis is trained anew when there are this many times the rows that there were; or when it has ceased to fit, see
 /// [`codes::has_drifted`].
 const GROWTH: u64 = 8;
+
+impl Basis {
+    /// Whether there are so many rows now that it is worth learning anew.
+    pub(super) fn is_outgrown(&self, rows: u64) -> bool {
+        rows >= self.trained_rows().saturating_mul(GROWTH)
+    }
+}
 impl Store {
     /// The newest basis of a space, trained when there is none, or the space has outgrown it or moved away from it.
     pub(super) fn basis(
@@ -41,10 +48,7 @@ impl Store {
         let sample = Sample::of(&views, rows, codes::sample_rows(rows, identity.dims));
         match &known {
             _ if rows < LEAST_ROWS => return Ok(known),
-            Some(basis)
-                if rows < basis.trained_rows().saturating_mul(GROWTH)
-                    && !codes::has_drifted(basis, &sample.held(), rows) =>
-            {
+            Some(basis) if !basis.is_outgrown(rows) && !codes::has_drifted(basis, &sample.held(), rows) => {
                 return Ok(known);
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use siltstone_format::Flaw;
+use siltstone_format::frame::Frame;
 
 use super::Segment;
 use crate::bitmap::Bitmap;
@@ -19,6 +20,21 @@ impl Segment {
         mut each: impl FnMut(u32, &Map<String, Value>) -> Result<()>,
     ) -> Result<()> {
         let Some(at) = self.frames.get(number) else { return Ok(()) };
+        self.for_each_json(number, mask, |_, row, json| each(row, &parse_metadata(self, at.offset, json)?))
+    }
+
+    /// As [`Segment::for_each_metadata`], with the frame, and the JSON as it was stored: checked by its checksum and not
+    /// parsed, empty where there is none.
+    ///
+    /// # Errors
+    /// As [`Segment::for_each_metadata`], but for JSON that is none.
+    pub(crate) fn for_each_json(
+        &self,
+        number: usize,
+        mask: Option<&Bitmap>,
+        mut each: impl FnMut(&Frame<'_>, u32, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Some(at) = self.frames.get(number) else { return Ok(()) };
         let wanted = |row: u32| mask.is_none_or(|mask| mask.contains(row));
         let mut rows = (at.first_row..at.first_row + at.rows).filter(|row| wanted(*row)).peekable();
         if rows.peek().is_none() {
@@ -31,7 +47,7 @@ impl Segment {
             let from = local.checked_sub(1).and_then(|before| ends.get(before)).copied().unwrap_or(0);
             let to = ends.get(local).copied().unwrap_or(from);
             let bytes = raw.get(from as usize..to as usize).unwrap_or_default();
-            each(row, &parse_metadata(self, at.offset, bytes)?)?;
+            each(&frame, row, bytes)?;
         }
         Ok(())
     }

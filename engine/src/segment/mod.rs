@@ -179,7 +179,12 @@ impl Segment {
     /// The key of a row, checked.
     pub(crate) fn key(&self, row: u32) -> Result<&str> {
         let (number, at) = self.frame_of(row).ok_or_else(|| self.no_such_row(row))?;
-        match self.frame(number)?.key(at) {
+        self.key_in(&self.frame(number)?, at, row)
+    }
+
+    /// The key of a row of a frame, checked.
+    pub(crate) fn key_in<'a>(&self, frame: &Frame<'a>, at: u32, row: u32) -> Result<&'a str> {
+        match frame.key(at) {
             Some(key) => key.map_err(|flaw| self.damaged(flaw)),
             None => Err(self.no_such_row(row)),
         }

@@ -124,12 +124,13 @@ impl Comparison<'_> {
     fn look(&self, document: &Document) -> Option<Looked> {
         let cut =
             |text: &str| chunk(document.kind, document.file_name(), text, &self.context.settings.chunks);
-        let loaded = load(document, self.roots.max_file_size_bytes);
+        let loaded = load(document, self.roots.max_file_size_bytes)
+            .and_then(|raw| Ok((raw.hash, raw.decode(document.kind)?.text)));
         let Some(known) = self.stored.documents.get(&document.id) else {
             // Empty, binary and otherwise unusable files are no documents, so they are not missing either.
-            return loaded.is_ok_and(|loaded| !cut(&loaded.text).is_empty()).then_some(Looked::Missing);
+            return loaded.is_ok_and(|(_, text)| !cut(&text).is_empty()).then_some(Looked::Missing);
         };
-        let loaded = match loaded {
+        let (found, text) = match loaded {
             Ok(loaded) => loaded,
             Err(reason) if reason.may_still_exist() => {
                 return Some(Looked::Unknown("its file cannot be read".to_owned()));
@@ -140,14 +141,14 @@ impl Comparison<'_> {
             let reason = "the store does not say which version of it was embedded";
             return Some(Looked::Unknown(reason.to_owned()));
         };
-        if *hash != loaded.hash.to_hex().to_string() {
-            return Some(if cut(&loaded.text).is_empty() { Looked::Emptied } else { Looked::Stale });
+        if *hash != found.to_hex().to_string() {
+            return Some(if cut(&text).is_empty() { Looked::Emptied } else { Looked::Stale });
         }
         if known.is_incomplete() {
             return Some(Looked::Incomplete);
         }
         let Some(texts) = self.texts else { return Some(Looked::Current) };
-        let chunks = cut(&loaded.text);
+        let chunks = cut(&text);
         let is_same = |chunk: &Chunk| {
             let key = format!("{}#{}", document.id, chunk.index);
             texts.get(&key).is_none_or(|text| *text == blake3::hash(chunk.text.as_bytes()))

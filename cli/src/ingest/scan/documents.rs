@@ -38,6 +38,13 @@ impl Documents {
         self.entries.push(Entry { from, length, kind, size_bytes, stamp });
     }
 
+    /// Adds those of another list of the same source.
+    pub(super) fn append(&mut self, more: &Documents) {
+        let shift = self.ids.len();
+        self.ids.push_str(&more.ids);
+        self.entries.extend(more.entries.iter().map(|entry| Entry { from: entry.from + shift, ..*entry }));
+    }
+
     /// Sorts them in byte order of their ids, and leaves out those that are named twice.
     pub(super) fn settle(&mut self) {
         let ids = &self.ids;
@@ -60,13 +67,23 @@ impl Documents {
         self.entries.get(at).map(|entry| entry.id(&self.ids))
     }
 
+    /// All ids, sorted.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|entry| entry.id(&self.ids))
+    }
+
     pub(crate) fn contains(&self, id: &str) -> bool {
         self.entries.binary_search_by(|entry| entry.id(&self.ids).cmp(id)).is_ok()
     }
 
-    /// One after the other, each made when it is asked for.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Document> {
-        self.entries.iter().map(|entry| Document {
+    /// What the file of the document at this place was when it was found.
+    pub(crate) fn stamp(&self, at: usize) -> Option<Stamp> {
+        self.entries.get(at).and_then(|entry| entry.stamp)
+    }
+
+    /// The document at this place.
+    pub(crate) fn get(&self, at: usize) -> Option<Document> {
+        self.entries.get(at).map(|entry| Document {
             id: entry.id(&self.ids).to_owned(),
             root: Arc::clone(&self.root),
             framework: Arc::clone(&self.framework),
@@ -74,6 +91,11 @@ impl Documents {
             size_bytes: entry.size_bytes,
             stamp: entry.stamp,
         })
+    }
+
+    /// One after the other, each made when it is asked for.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Document> {
+        (0..self.len()).filter_map(|at| self.get(at))
     }
 }
 
