@@ -163,10 +163,20 @@ struct Missing {
 
 impl Missing {
     fn of(shared: &Shared, segment: &Segment, basis: &Basis, reading: Reading) -> Self {
-        let trusts = reading == Reading::Headers;
         let codes = shared.codes(segment).filter(|codes| codes.basis().digest() == basis.digest());
-        let codes = codes.filter(|codes| trusts || codes.check().is_empty());
-        let attributes = shared.attributes(segment).filter(|index| trusts || index.check().is_empty());
+        let attributes = shared.attributes(segment);
+        let (codes, attributes) = match reading {
+            Reading::EveryBlock => (
+                codes.filter(|codes| codes.check().is_empty()),
+                attributes.filter(|index| index.check().is_empty()),
+            ),
+            // Headers of hundreds of files, mapped in large pages, would be hundreds of megabytes.
+            Reading::Headers => {
+                codes.iter().for_each(|codes| codes.let_go());
+                attributes.iter().for_each(|index| index.let_go());
+                (codes, attributes)
+            }
+        };
         Self { codes: codes.is_none(), attributes: attributes.is_none() }
     }
 

@@ -12,8 +12,10 @@ use crate::{Flaw, Seed};
 const END: usize = 64;
 /// Values of four bytes that a head block has for each row.
 pub const HEAD_VALUES: usize = 4;
-/// Values of four bytes at the end of a row of a tail block.
+/// Values of four bytes after the signs and half codes of a row of a tail block.
 pub const TAIL_VALUES: usize = 6;
+/// Values of four bytes after the second signs of a row of a tail block.
+pub const SECOND_VALUES: usize = 2;
 
 /// Where everything lies in the code file of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,11 @@ pub struct Geometry {
     pub head_bytes: usize,
     /// Bytes of signs of a row: an eighth of the elements, rounded up to a multiple of eight.
     pub sign_bytes: usize,
-    /// Bytes of a row of a tail block: signs, half codes, values.
+    /// Where the second signs of a row of a tail block begin in it: after signs, half codes and values.
+    pub second: usize,
+    /// Where its upper half codes begin: after second signs and their values.
+    pub upper: usize,
+    /// Bytes of a row of a tail block: all that, the upper half codes once more, and the offset.
     pub tail_row: usize,
     /// Length of a head block.
     pub head_block: usize,
@@ -38,12 +44,16 @@ impl Geometry {
     pub fn new(rows: u64, dims: u32, head: u32) -> Self {
         let head_bytes = (head as usize).next_multiple_of(8) / 2;
         let sign_bytes = (dims as usize).div_ceil(8).next_multiple_of(8);
-        let tail_row = (sign_bytes + head_bytes + 4 * TAIL_VALUES).next_multiple_of(8);
+        let second = (sign_bytes + head_bytes + 4 * TAIL_VALUES).next_multiple_of(8);
+        let upper = second + sign_bytes + 4 * SECOND_VALUES;
+        let tail_row = (upper + head_bytes + 4).next_multiple_of(8);
         let block = |row_bytes: usize| (CODE_BLOCK_ROWS * row_bytes).next_multiple_of(END) + END;
         Self {
             blocks: rows.div_ceil(CODE_BLOCK_ROWS as u64) as usize,
             head_bytes,
             sign_bytes,
+            second,
+            upper,
             tail_row,
             head_block: block(head_bytes + 4 * HEAD_VALUES),
             tail_block: block(tail_row),

@@ -87,6 +87,11 @@ impl Attributes {
         self.index.content().map.len() as u64
     }
 
+    /// Lets go of the memory of what was read.
+    pub(crate) fn let_go(&self) {
+        self.index.content().map.let_go();
+    }
+
     /// Reads every block: everything that is wrong with the file. What was read does not stay in memory.
     pub(crate) fn check(&self) -> Vec<Flaw> {
         let content = self.index.content();
@@ -99,7 +104,7 @@ impl Attributes {
         if flaws.is_empty() {
             flaws.extend(self.index.check());
         }
-        content.map.let_go();
+        self.let_go();
         flaws
     }
 }

@@ -19,12 +19,15 @@
 //! ```text
 //! level 1:  <p,r> <= s<Wg,x> + |g| (|h - s W x| + D|h|) + |p_t| |r_t|
 //! level 2:  <p,r> <= s<Wg,x> + |g| (|h - s W x| + D|h|) + a <R p_t, z> + |p_t| |R r_t - a z|
+//! level 3:  <p,r> <= s<Wg,x> + |g| (|h - s W x| + D|h|) + <R p_t, a z + a' z'> + |p_t| |R r_t - a z - a' z'|
 //! ```
 //!
 //! by Cauchy-Schwarz, with no assumption about the data. An element of a code is a byte; level 1 has `x` from its upper
-//! half, level 2 from all of it. The file has `s`, `x`, `a`, `z`, and upper bounds `e` of the first bracket (one for either
-//! `x`), `t` of `|r_t|` and `e_t` of `|R r_t - a z|`; the query has upper bounds `G` of `|g|`, which is not less than
-//! `|Wg|`, and `P` of `|p_t|`. Everything that is rounded adds to them:
+//! half, the others from all of it. `z'` are the signs of what the first leave over. The file has `s`, `x`, `a`, `z`, `a'`,
+//! `z'`, and upper bounds `e` of the first bracket (one for either `x`), `t` of `|r_t|` and `e_t` of the last norm (one for
+//! either level); the query has upper bounds `G` of `|g|`, which is not less than `|Wg|`, and `P` of `|p_t|`. Of the tail of
+//! real rows the signs leave 0.6, as of normally distributed numbers, and both together 0.36. Everything that is rounded
+//! adds to them:
 //!
 //! 1. *The row in f32.* `r` is computed in f64 and rounded to `r'`, `|r - r'| <= 2^-23 |r'| + 2^-45 (|o| + |c|) +
 //!    2^-120`, where the second term covers the scaling under cosine (it is left out of the offset's rounding, which is
@@ -34,10 +37,11 @@
 //! 2. *The products.* [`product`](crate::distance::product) bounds each element of `h' = V r'` and of `r' - V^T h'`; over
 //!    the elements, `|h' - V r'| <= gamma sqrt(H) 1.01 |r'|`, and likewise for the tail. These are added to `e`, `t`, `e_t`;
 //!    norms of what was computed are summed in f64. The rotation rounds each element at most as often as
-//!    [`rotation`](super::rotation) says.
+//!    [`rotation`](super::rotation) says. What the first signs leave is rounded once more, by `2^-24` of itself.
 //! 3. *The integer query.* Either level has `sigma y` in place of `Wg`, at distance `e_g`; that costs `e_g s|x|`. Rows add
 //!    [`HEAD_SHARE`] times `s|x|` to `e`, and the query makes `G` at least `e_g / HEAD_SHARE`, so that `G e` covers it
-//!    whatever the query is. Level 2 does the same with [`TAIL_SHARE`] and `a sqrt(dims)`, which is `|a z|`.
+//!    whatever the query is. Level 2 does the same with [`TAIL_SHARE`] and `a sqrt(dims)`, which is `|a z|`, and level 3 with
+//!    `(a + a') sqrt(dims)`.
 //! 4. *The offset.* `b` is rounded to nearest under cosine and dot, where `m` may have either sign: that and its product
 //!    with `m` cost at most `|m||c||r| 2^-21`. `G` is at least `|m||c|` and `rho` at least `2^-18 |r'|`, which leaves
 //!    room. Under euclidean `b` is made greater by the factor `1 - 2^-18`, which covers its roundings and those of `|r|^2`.

@@ -5,11 +5,11 @@ use siltstone_format::identity::EmbeddingIdentity;
 
 use super::bases::Basis;
 use super::bound::up;
-use super::query::{CodeQuery, Tail};
+use super::query::{CodeQuery, Second, Tail};
 use super::rows::{Code, encode};
 use super::sample::Sample;
 use super::train::train;
-use crate::distance::head::{BLOCK_ROWS, Bounds, HeadBlock, HeadKernel, Lanes};
+use crate::distance::head::{BLOCK_ROWS, Bounds, HeadBlock, HeadKernel, HeadRow, Lanes};
 use crate::distance::{Query, check_vector};
 
 struct Random(u64);
@@ -94,14 +94,16 @@ fn rows(shape: &str, dims: usize, count: usize, random: &mut Random) -> Vec<Vec<
 }
 
 /// A block of one row repeated: what a kernel sees of a code.
-fn bounds(query: &CodeQuery, code: &Code) -> (f32, f64) {
+fn bounds(query: &CodeQuery, code: &Code) -> [f64; 3] {
     let bytes = code.head.len().next_multiple_of(8) / 2;
     let (mut codes, mut fine) = (vec![0u8; bytes * BLOCK_ROWS], vec![0u8; bytes]);
+    let mut upper = fine.clone();
     for (i, x) in code.head.iter().enumerate() {
         for row in 0..BLOCK_ROWS {
             codes[(i / 8 * BLOCK_ROWS + row) * 4 + i % 4] |= (x >> 4) << (i % 8 / 4 * 4);
         }
         fine[i % bytes] |= (x & 15) << (i / bytes * 4);
+        upper[i % bytes] |= (x >> 4) << (i / bytes * 4);
     }
     let lanes = |value: f32| -> Lanes<f32> { [value; BLOCK_ROWS] };
     let (scale, head_error) = (lanes(code.scale), lanes(code.head_error));
@@ -114,11 +116,24 @@ fn bounds(query: &CodeQuery, code: &Code) -> (f32, f64) {
         offset: &offset,
     };
     let mut found = std::array::from_fn(|_| Bounds::default());
-    let most = CodeQuery::bounds_of(std::slice::from_ref(query), &block, &mut found)[0].most[BLOCK_ROWS - 1];
+    let found = CodeQuery::bounds_of(std::slice::from_ref(query), &block, &mut found)[0];
+    let most = found.most[BLOCK_ROWS - 1];
+    let row = HeadRow {
+        codes: &upper,
+        scale: code.scale,
+        head_error: code.head_error,
+        tail_norm: code.tail_norm,
+        offset: code.offset,
+    };
+    let (most_of_row, estimate) = query.bounds_of_row(&row);
+    let bits = [most, found.estimate[BLOCK_ROWS - 1]].map(f32::to_bits);
+    assert!(most.is_nan() || bits == [most_of_row, estimate].map(f32::to_bits), "one by one, other bits");
     let Code { scale, head_error, tail_norm, fine_error, sign_scale, sign_error, .. } = *code;
     let (bits, fine) = (&code.signs[..], &fine[..]);
     let tail = Tail { bits, fine, scale, head_error, tail_norm, fine_error, sign_scale, sign_error };
-    (most, query.sharpen(most, &tail))
+    let found = query.sharpen(most, &tail);
+    let second = Second { bits: &code.second_signs, scale: code.second_scale, error: code.second_error };
+    [f64::from(most), found.most, query.sharpen_again(found, &second)]
 }
 
 #[test]
@@ -154,17 +169,13 @@ fn a_bound_is_never_below_the_score() {
                     };
                     for ((row, norm), code) in normed.iter().zip(&codes) {
                         let rank = query.rank(query.score(row, *norm));
-                        let threshold = coded.threshold(rank);
-                        let (most, sharper) = bounds(&coded, code);
-                        let place = format!("{metric}, {dims} dims, {shape}: {rank:e}");
-                        assert!(
-                            most >= threshold || most.is_nan(),
-                            "{place}: level 1 {most:e} below {threshold:e}"
-                        );
-                        assert!(
-                            sharper >= f64::from(threshold) || sharper.is_nan(),
-                            "{place}: level 2 {sharper:e} below {threshold:e}"
-                        );
+                        let threshold = f64::from(coded.threshold(rank));
+                        for (level, most) in (1..).zip(bounds(&coded, code)) {
+                            assert!(
+                                most >= threshold || most.is_nan(),
+                                "{metric}, {dims} dims, {shape}: {rank:e}: level {level} {most:e} below {threshold:e}"
+                            );
+                        }
                         always += u64::from(code.head_error == f32::INFINITY);
                         tried += 1;
                     }
@@ -190,14 +201,14 @@ fn a_bound_without_its_errors_is_noticed() {
     let mut codes = encode(&basis, &normed);
     let query = Query::new(Metric::Dot, &rows[0]).unwrap();
     let coded = CodeQuery::new(&query, &basis, HeadKernel::best()).unwrap();
-    let mut lost = [0, 0];
+    let mut lost = [0; 3];
     for ((row, norm), code) in normed.iter().zip(&mut codes) {
         (code.head_error, code.tail_norm) = (0.0, 0.0);
-        (code.fine_error, code.sign_error) = (0.0, 0.0);
-        let (most, sharper) = bounds(&coded, code);
-        let threshold = coded.threshold(query.rank(query.score(row, *norm)));
-        lost[0] += usize::from(most < threshold);
-        lost[1] += usize::from(sharper < f64::from(threshold));
+        (code.fine_error, code.sign_error, code.second_error) = (0.0, 0.0, 0.0);
+        let threshold = f64::from(coded.threshold(query.rank(query.score(row, *norm))));
+        for (lost, most) in lost.iter_mut().zip(bounds(&coded, code)) {
+            *lost += usize::from(most < threshold);
+        }
     }
     assert!(lost.iter().all(|lost| *lost > 50), "{lost:?} of 200 rows would have been lost");
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-use siltstone_format::codes::{Geometry, TAIL_VALUES, check_block, decode_header};
+use siltstone_format::codes::{Geometry, SECOND_VALUES, TAIL_VALUES, check_block, decode_header};
 use siltstone_format::{Digest, Flaw, Seed};
 
 use super::bases::{Bases, Basis};
-use super::query::Tail;
+use super::query::{Second, Tail};
 use crate::disk::{Disk, Map, Mode};
+use crate::distance::head::HeadRow;
 use crate::distance::head::{BLOCK_ROWS, HeadBlock, Lanes};
 use crate::distance::prefetch::prefetch;
 use crate::error::{Error, Result};
@@ -109,9 +110,10 @@ impl Codes {
         self.geometry.blocks
     }
 
-    /// Bytes of a head block and of a row of a tail block.
-    pub(crate) fn bytes(&self) -> (u64, u64) {
-        (self.geometry.head_block as u64, self.geometry.tail_row as u64)
+    /// Bytes of a head block, and of what levels 2 and 3 read of a row of a tail block.
+    pub(crate) fn bytes(&self) -> (u64, u64, u64) {
+        let Geometry { head_block, second, upper, .. } = self.geometry;
+        (head_block as u64, second as u64, (upper - second) as u64)
     }
 
     fn block(&self, offset: u64, length: usize, checked: Option<&AtomicU8>) -> Option<&[u8]> {
@@ -139,28 +141,85 @@ impl Codes {
         Some(HeadBlock { codes, scale, head_error, tail_norm, offset })
     }
 
-    /// What the tail block has of a row of a block; `None` when it is damaged.
-    pub(crate) fn tail(&self, (number, row): (usize, usize)) -> Option<Tail<'_>> {
+    /// Asks the memory for what [`Codes::heads`] will read soon, where it does not follow what was read before.
+    pub(crate) fn fetch_heads(&self, number: usize) {
+        let from = self.geometry.head_offset(number) as usize;
+        prefetch(self.map.get(from..from + self.geometry.head_block).unwrap_or_default());
+    }
+
+    /// A row of a tail block; `None` when the block is damaged.
+    fn tail_row(&self, (number, row): (usize, usize)) -> Option<&[u8]> {
         let geometry = &self.geometry;
         let bytes = self.block(geometry.tail_offset(number), geometry.tail_block, self.tails.get(number))?;
-        let bytes = bytes.get(row * geometry.tail_row..(row + 1) * geometry.tail_row)?;
-        let (bits, bytes) = bytes.split_at_checked(geometry.sign_bytes)?;
-        let (fine, bytes) = bytes.split_at_checked(geometry.head_bytes)?;
+        bytes.get(row * geometry.tail_row..(row + 1) * geometry.tail_row)
+    }
+
+    /// What level 2 needs of a row of a block; `None` when it is damaged.
+    pub(crate) fn tail(&self, place: (usize, usize)) -> Option<Tail<'_>> {
+        let (bits, bytes) = self.tail_row(place)?.split_at_checked(self.geometry.sign_bytes)?;
+        let (fine, bytes) = bytes.split_at_checked(self.geometry.head_bytes)?;
         let values: &[f32] = bytemuck::try_cast_slice(bytes.get(..4 * TAIL_VALUES)?).ok()?;
         let &[scale, head_error, tail_norm, fine_error, sign_scale, sign_error] = values else { return None };
         let bits = bytemuck::try_cast_slice(bits).ok()?;
         Some(Tail { bits, fine, scale, head_error, tail_norm, fine_error, sign_scale, sign_error })
     }
 
+    /// What level 3 needs of a row of a block; `None` when it is damaged.
+    pub(crate) fn second(&self, place: (usize, usize)) -> Option<Second<'_>> {
+        let bytes = self.tail_row(place)?.get(self.geometry.second..self.geometry.upper)?;
+        let (bits, bytes) = bytes.split_at_checked(self.geometry.sign_bytes)?;
+        let values: &[f32] = bytemuck::try_cast_slice(bytes.get(..4 * SECOND_VALUES)?).ok()?;
+        let &[scale, error] = values else { return None };
+        Some(Second { bits: bytemuck::try_cast_slice(bits).ok()?, scale, error })
+    }
+
     /// Asks the memory for what [`Codes::tail`] will read soon.
     pub(crate) fn fetch_tail(&self, (number, row): (usize, usize)) {
         let from = self.geometry.tail_offset(number) as usize + row * self.geometry.tail_row;
-        prefetch(self.map.get(from..from + self.geometry.tail_row).unwrap_or_default());
+        prefetch(self.map.get(from..from + self.geometry.second).unwrap_or_default());
+    }
+
+    /// Asks the memory for what [`Codes::second`] will read soon.
+    pub(crate) fn fetch_second(&self, (number, row): (usize, usize)) {
+        let from = self.geometry.tail_offset(number) as usize + row * self.geometry.tail_row;
+        let range = from + self.geometry.second..from + self.geometry.upper;
+        prefetch(self.map.get(range).unwrap_or_default());
+    }
+
+    /// Whether a tail block was looked at and found whole: then [`Codes::head`] costs less than the whole head block where
+    /// few of its rows are wanted, and otherwise its check would cost more.
+    pub(crate) fn has_good_tails(&self, number: usize) -> bool {
+        self.tails.get(number).is_some_and(|checked| checked.load(Ordering::Relaxed) == GOOD)
+    }
+
+    /// What level 1 needs of one row, as the tail block has it once more; `None` when it is damaged.
+    pub(crate) fn head(&self, place: (usize, usize)) -> Option<HeadRow<'_>> {
+        let (geometry, bytes) = (&self.geometry, self.tail_row(place)?);
+        let from = geometry.sign_bytes + geometry.head_bytes;
+        let values: &[f32] = bytemuck::try_cast_slice(bytes.get(from..from + 12)?).ok()?;
+        let &[scale, head_error, tail_norm] = values else { return None };
+        let (codes, rest) = bytes.get(geometry.upper..)?.split_at_checked(geometry.head_bytes)?;
+        let offset = f32::from_le_bytes(*rest.first_chunk()?);
+        Some(HeadRow { codes, scale, head_error, tail_norm, offset })
+    }
+
+    /// Asks the memory for what [`Codes::head`] will read soon.
+    pub(crate) fn fetch_head(&self, (number, row): (usize, usize)) {
+        let (geometry, from) = (&self.geometry, self.geometry.tail_offset(number) as usize);
+        let from = from + row * geometry.tail_row;
+        let values = from + geometry.sign_bytes + geometry.head_bytes;
+        prefetch(self.map.get(values..values + 12).unwrap_or_default());
+        prefetch(self.map.get(from + geometry.upper..from + geometry.tail_row).unwrap_or_default());
     }
 
     /// Whether some block was found damaged, when nobody has been told yet.
     pub(crate) fn take_news_of_damage(&self) -> bool {
         self.damaged.load(Ordering::Relaxed) && !self.reported.swap(true, Ordering::Relaxed)
+    }
+
+    /// Lets go of the memory of what was read.
+    pub(crate) fn let_go(&self) {
+        self.map.let_go();
     }
 
     /// Length of the file.
@@ -171,7 +230,7 @@ impl Codes {
     /// Reads every block: everything that is wrong with the file. What was read does not stay in memory.
     pub(crate) fn check(&self) -> Vec<Flaw> {
         let flaws = self.flaws();
-        self.map.let_go();
+        self.let_go();
         flaws
     }
 

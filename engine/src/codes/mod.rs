@@ -28,7 +28,7 @@ mod bound_tests;
 pub(crate) use bases::{Bases, Basis, digests, load as load_basis};
 pub(crate) use drift::{has_drifted, held_back};
 pub(crate) use file::Codes;
-pub(crate) use query::CodeQuery;
+pub(crate) use query::{CodeQuery, Sharpened};
 pub(crate) use sample::Sample;
 pub(crate) use train::{sample_rows, train};
 pub(crate) use write::write;

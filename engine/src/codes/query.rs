@@ -10,7 +10,7 @@ use super::bound::{
 };
 use super::rotation;
 use crate::distance::Query;
-use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, QUERY_MOST, TILE};
+use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, HeadRow, QUERY_MOST, TILE};
 use crate::distance::signs::SignQuery;
 use crate::distance::wide::{project, subtract};
 
@@ -50,6 +50,21 @@ pub(crate) struct Tail<'a> {
     pub(crate) fine_error: f32,
     pub(crate) sign_scale: f32,
     pub(crate) sign_error: f32,
+}
+
+/// What a tail block has of one row beyond its [`Tail`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Second<'a> {
+    pub(crate) bits: &'a [u64],
+    pub(crate) scale: f32,
+    pub(crate) error: f32,
+}
+
+/// A bound of level 2, and what level 3 begins with: the same without the error of the signs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sharpened {
+    pub(crate) most: f64,
+    without: f64,
 }
 
 impl CodeQuery {
@@ -173,6 +188,11 @@ impl CodeQuery {
         out.get(..queries.len()).unwrap_or_default()
     }
 
+    /// Level 1 for one row: what [`CodeQuery::bounds_of`] says of it, to the bit.
+    pub(crate) fn bounds_of_row(&self, row: &HeadRow<'_>) -> (f32, f32) {
+        self.head.bounds_of_row(row, &self.factors)
+    }
+
     /// The estimate of level 1, made better by the tail block.
     pub(crate) fn estimate(&self, estimate: f32, tail: &Tail<'_>) -> f32 {
         (f64::from(estimate) + self.more(tail)) as f32
@@ -180,11 +200,19 @@ impl CodeQuery {
 
     /// Level 2: a smaller bound of a row from its bound of level 1 and the tail block. Almost all that level 1 added for
     /// errors is taken back; the rest goes on covering its rounding.
-    pub(crate) fn sharpen(&self, most: f32, tail: &Tail<'_>) -> f64 {
+    pub(crate) fn sharpen(&self, most: f32, tail: &Tail<'_>) -> Sharpened {
         let (head, whole) = (f64::from(self.factors.head), f64::from(self.factors.tail));
         let added = head * f64::from(tail.head_error) + whole * f64::from(tail.tail_norm);
-        let errors = head * f64::from(tail.fine_error) + self.sign_tail * f64::from(tail.sign_error);
-        f64::from(most) - added * (1.0 - EVALUATION_SHARE / 4.0) + self.more(tail) + errors
+        let without = f64::from(most) - added * (1.0 - EVALUATION_SHARE / 4.0)
+            + self.more(tail)
+            + head * f64::from(tail.fine_error);
+        Sharpened { most: without + self.sign_tail * f64::from(tail.sign_error), without }
+    }
+
+    /// Level 3: a smaller bound from the second signs.
+    pub(crate) fn sharpen_again(&self, found: Sharpened, second: &Second<'_>) -> f64 {
+        let along = f64::from(second.scale) * self.sign_step * self.signs.dot(second.bits) as f64;
+        found.without + along + self.sign_tail * f64::from(second.error)
     }
 
     /// What the lower halves of the head and the signs add to an estimate.

@@ -27,6 +27,10 @@ pub(super) struct Code {
     pub(super) signs: Vec<u64>,
     pub(super) sign_scale: f32,
     pub(super) sign_error: f32,
+    /// Signs of what the first ones, with their scale, leave of the rotated tail.
+    pub(super) second_signs: Vec<u64>,
+    pub(super) second_scale: f32,
+    pub(super) second_error: f32,
 }
 
 impl Code {
@@ -42,6 +46,9 @@ impl Code {
             signs: vec![0; basis.dims().div_ceil(64)],
             sign_scale: 0.0,
             sign_error: 0.0,
+            second_signs: vec![0; basis.dims().div_ceil(64)],
+            second_scale: 0.0,
+            second_error: 0.0,
         }
     }
 }
@@ -123,17 +130,16 @@ fn code(basis: &Basis, row: &[f32], projected: &[f32], tail: &mut [f32], length:
         + rounding(projected.len() + 1) * (row_norm + 1.01 * directions.sqrt() * head_norm);
     rotation::rotate(tail, |power| (1.0 / (power as f64).sqrt()) as f32);
     let rotation_rounding = rotation::roundings(tail.len()) * 2.0 * f64::from(f32::EPSILON) * tail_norm;
-    let sign_scale = (tail.iter().map(|x| f64::from(x.abs())).sum::<f64>() / dims) as f32;
-    let missed = tail.iter().map(|x| f64::from(x.abs()) - f64::from(sign_scale));
-    let missed = missed.map(|difference| difference * difference).sum::<f64>().sqrt();
-    let sign_error = missed
-        + tail_rounding
-        + rotation_rounding
-        + (TAIL_SHARE + EVALUATION_SHARE) * f64::from(sign_scale) * dims.sqrt()
-        + rho;
-    let signs = tail
-        .chunks(64)
-        .map(|chunk| chunk.iter().enumerate().fold(0u64, |word, (at, x)| word | u64::from(*x >= 0.0) << at));
+    let around = tail_rounding + rotation_rounding + rho;
+    let share = (TAIL_SHARE + EVALUATION_SHARE) * dims.sqrt();
+    let first = Signs::of(tail);
+    tail.iter_mut().for_each(|x| *x -= f32::copysign(first.scale, *x));
+    // What is left is rounded to f32 before it is looked at again.
+    let leaving = 2.0 * f64::from(f32::EPSILON) * (tail_norm + f64::from(first.scale) * dims.sqrt());
+    let second = Signs::of(tail);
+    let sign_error = first.missed + around + share * f64::from(first.scale);
+    let second_error =
+        second.missed + around + leaving + share * (f64::from(first.scale) + f64::from(second.scale));
 
     let offset = match basis.metric() {
         Metric::Cosine | Metric::Dot => dot(basis.centre(), row) as f32,
@@ -146,12 +152,38 @@ fn code(basis: &Basis, row: &[f32], projected: &[f32], tail: &mut [f32], length:
         fine_error: up(fine_error * EVALUATION),
         tail_norm: up((tail_norm + tail_rounding + rho) * EVALUATION),
         offset,
-        signs: signs.collect(),
-        sign_scale,
+        signs: first.bits,
+        sign_scale: first.scale,
         sign_error: up(sign_error * EVALUATION),
+        second_signs: second.bits,
+        second_scale: second.scale,
+        second_error: up(second_error * EVALUATION),
     };
     let Code { scale, head_error, fine_error, tail_norm, sign_scale, sign_error, .. } = found;
-    let numbers = [scale, head_error, fine_error, tail_norm, sign_scale, sign_error];
+    let Code { second_scale, second_error, .. } = found;
+    let numbers =
+        [scale, head_error, fine_error, tail_norm, sign_scale, sign_error, second_scale, second_error];
     let usable = numbers.iter().all(|number| f64::from(*number) <= 2.0 * MOST) && found.offset.is_finite();
     usable.then_some(found)
+}
+
+/// The signs of some elements, set where one is not negative, the scale with which they are nearest to the elements, and
+/// the norm of the difference.
+struct Signs {
+    bits: Vec<u64>,
+    scale: f32,
+    missed: f64,
+}
+
+impl Signs {
+    fn of(elements: &[f32]) -> Self {
+        let count = elements.len() as f64;
+        let scale = (elements.iter().map(|x| f64::from(x.abs())).sum::<f64>() / count) as f32;
+        let missed = elements.iter().map(|x| f64::from(x.abs()) - f64::from(scale));
+        let missed = missed.map(|difference| difference * difference).sum::<f64>().sqrt();
+        let word = |chunk: &[f32]| {
+            chunk.iter().enumerate().fold(0u64, |word, (at, x)| word | u64::from(x.is_sign_positive()) << at)
+        };
+        Self { bits: elements.chunks(64).map(word).collect(), scale, missed }
+    }
 }

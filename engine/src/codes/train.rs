@@ -32,12 +32,12 @@ const AT_ONCE: usize = 512;
 /// The best that a typical search asks for.
 pub(super) const TOP_K: f64 = 10.0;
 /// What reading a byte out of order costs, in bytes read in order.
-const OUT_OF_ORDER: f64 = 2.0;
+const OUT_OF_ORDER: f64 = 3.0;
 /// What the upper halves, and the whole bytes, leave of a head.
 pub(super) const HEAD_LEFT: f64 = 0.102;
 const FINE_LEFT: f64 = 0.02;
-/// What the signs leave of a tail.
-const TAIL_LEFT: f64 = 0.62;
+/// What the signs leave of a tail, and both signs.
+const TAIL_LEFT: [f64; 2] = [0.62, 0.38];
 
 /// How many rows a sample of `rows` rows of `dims` elements has.
 pub(crate) fn sample_rows(rows: u64, dims: u32) -> u64 {
@@ -143,7 +143,7 @@ fn best_head(sample: &[f32], found: &Directions, dims: usize, most: usize, rows:
         .collect();
 
     let steps = most.div_ceil(HEAD_STEP);
-    let mut passed = vec![[0.0f64; 2]; steps];
+    let mut passed = vec![[0.0f64; 3]; steps];
     for (number, some) in compared.chunks(AT_ONCE).enumerate() {
         let heads = projected(&some.concat());
         for query in &measured {
@@ -154,10 +154,10 @@ fn best_head(sample: &[f32], found: &Directions, dims: usize, most: usize, rows:
         }
     }
     let pairs = ((queries.len() / dims).max(1) * count.max(1)) as f64;
-    let cost = |(step, [first, second]): (usize, &[f64; 2])| {
+    let cost = |(step, [first, second, third]): (usize, &[f64; 3])| {
         let head = ((step + 1) * HEAD_STEP).min(most);
-        let tail_row = (dims + 4 * head) as f64 / 8.0 + 24.0;
-        let out_of_order = first / pairs * tail_row + second / pairs * 4.0 * dims as f64;
+        let (tail, again) = ((dims + 4 * head) as f64 / 8.0 + 24.0, dims as f64 / 8.0 + 8.0);
+        let out_of_order = (first * tail + second * again + third * 4.0 * dims as f64) / pairs;
         (head, head as f64 / 2.0 + OUT_OF_ORDER * out_of_order)
     };
     let costs = passed.iter().enumerate().map(cost);
@@ -175,19 +175,22 @@ struct MeasuredQuery<'a> {
 }
 
 impl MeasuredQuery<'_> {
-    /// Counts for each number of directions whether a row with this head and this product passes the two levels.
-    fn count(&self, row: &[f32], head: &[f32], whole: f64, passed: &mut [[f64; 2]]) {
+    /// Counts for each number of directions whether a row with this head and this product passes the three levels.
+    fn count(&self, row: &[f32], head: &[f32], whole: f64, passed: &mut [[f64; 3]]) {
         let row_norm = dot(row, row);
         let (mut along, mut of_query, mut of_row) = (0.0, 0.0, 0.0);
         let parts = self.head.chunks(HEAD_STEP).zip(head.chunks(HEAD_STEP));
-        for ([first, second], (g, h)) in passed.iter_mut().zip(parts) {
+        for ([first, second, third], (g, h)) in passed.iter_mut().zip(parts) {
             along += dot(g, h);
             of_query += dot(g, g);
             of_row += dot(h, h);
             let heads = (of_query * of_row).sqrt();
             let tails = ((self.squared_norm - of_query).max(0.0) * (row_norm - of_row).max(0.0)).sqrt();
             *first += f64::from(u8::from(along + HEAD_LEFT * heads + tails >= self.bar));
-            *second += f64::from(u8::from(whole + FINE_LEFT * heads + TAIL_LEFT * tails >= self.bar));
+            let passes =
+                |left: f64| f64::from(u8::from(whole + FINE_LEFT * heads + left * tails >= self.bar));
+            *second += passes(TAIL_LEFT[0]);
+            *third += passes(TAIL_LEFT[1]);
         }
     }
 }

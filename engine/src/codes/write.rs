@@ -118,6 +118,17 @@ fn put_tail(block: &mut Vec<u8>, code: &Code, geometry: &Geometry) {
     for value in [scale, head_error, tail_norm, fine_error, sign_scale, sign_error] {
         block.extend_from_slice(&value.to_le_bytes());
     }
+    block.resize(start + geometry.second, 0);
+    for word in &code.second_signs {
+        block.extend_from_slice(&word.to_le_bytes());
+    }
+    block.resize(start + geometry.second + geometry.sign_bytes, 0);
+    for value in [code.second_scale, code.second_error] {
+        block.extend_from_slice(&value.to_le_bytes());
+    }
+    let half = |at: usize| code.head.get(at).map_or(0, |code| code >> 4);
+    block.extend((0..geometry.head_bytes).map(|at| half(at) | half(at + geometry.head_bytes) << 4));
+    block.extend_from_slice(&code.offset.to_le_bytes());
 }
 
 /// One value for each row of a block; zero for rows that there are not.

@@ -17,9 +17,9 @@ use rayon::prelude::*;
 use super::scan::{Counts, Task};
 use super::top::Top;
 use super::{Mode, Search};
-use crate::codes::{CodeQuery, Codes};
+use crate::codes::{CodeQuery, Codes, Sharpened};
 use crate::distance::Query;
-use crate::distance::head::{BLOCK_ROWS, HeadKernel};
+use crate::distance::head::{BLOCK_ROWS, Bounds, HeadBlock, HeadKernel, HeadRow};
 use crate::error::Result;
 use crate::event::Event;
 use crate::view::View;
@@ -36,6 +36,8 @@ const AHEAD: usize = 6;
 const WORTH: u64 = 4;
 /// Codes are not used to find more than one in this many rows.
 const FEW: u64 = 8;
+/// Heads are read one by one where these many rows are fewer than so many touched blocks.
+const ONE_BY_ONE: (u64, u64) = (2, 5);
 /// Fewer than one in this many rows of a segment are few enough to ask whether its codes pay.
 const SPARSE: u64 = 8;
 
@@ -50,6 +52,36 @@ struct CodedPart<'v> {
     rows: Task<'v>,
     codes: Arc<Codes>,
     basis: usize,
+    /// So few rows are searched that their heads are read one by one.
+    by_rows: bool,
+}
+
+/// The heads of a block.
+enum Heads<'a> {
+    /// Of all its rows.
+    Block(HeadBlock<'a>),
+    /// Of those that are searched.
+    Rows(Vec<(usize, HeadRow<'a>)>),
+}
+
+impl Heads<'_> {
+    /// Bounds of the rows that are searched, for at most as many queries as are taken together.
+    fn bounds<'o>(&self, queries: &[CodeQuery], out: &'o mut [Bounds; CodeQuery::TILE]) -> &'o [Bounds] {
+        let rows = match self {
+            Self::Block(block) => return CodeQuery::bounds_of(queries, block, out),
+            Self::Rows(rows) => rows,
+        };
+        for (query, out) in queries.iter().zip(&mut *out) {
+            for (lane, row) in rows {
+                let (most, estimate) = query.bounds_of_row(row);
+                if let Some((to_most, to_estimate)) = out.most.get_mut(*lane).zip(out.estimate.get_mut(*lane))
+                {
+                    (*to_most, *to_estimate) = (most, estimate);
+                }
+            }
+        }
+        out.get(..queries.len()).unwrap_or_default()
+    }
 }
 
 /// A row that may be among the best.
@@ -121,7 +153,8 @@ impl<'v> Coded<'v> {
             };
             // A query that codes cannot bound is answered from the rows, and so are those beside it.
             let Some(basis) = basis else { return true };
-            coded.parts.push(CodedPart { rows: task.clone(), codes, basis });
+            let by_rows = task.mask.count() * ONE_BY_ONE.0 < task.mask.groups() * ONE_BY_ONE.1;
+            coded.parts.push(CodedPart { rows: task.clone(), codes, basis, by_rows });
             false
         });
         coded
@@ -196,6 +229,31 @@ impl<'v> Coded<'v> {
 }
 
 impl CodedPart<'_> {
+    /// The heads of a block as far as `mask` has its rows; `None` when it is damaged.
+    fn heads(&self, block: usize, mask: u32) -> Option<Heads<'_>> {
+        if !self.by_rows || !self.codes.has_good_tails(block) {
+            return self.codes.heads(block).map(Heads::Block);
+        }
+        let row = |lane: u32| Some((lane as usize, self.codes.head((block, lane as usize))?));
+        lanes(mask).map(row).collect::<Option<_>>().map(Heads::Rows)
+    }
+
+    /// Asks the memory for the heads of a block that does not follow the one before.
+    fn fetch_heads(&self, block: usize) {
+        match self.by_rows && self.codes.has_good_tails(block) {
+            true => lanes(self.block(block).1).for_each(|lane| self.codes.fetch_head((block, lane as usize))),
+            false => self.codes.fetch_heads(block),
+        }
+    }
+
+    /// Bytes that heads take up in a block.
+    fn head_bytes(&self, heads: &Heads<'_>) -> u64 {
+        match heads {
+            Heads::Block(_) => self.codes.bytes().0,
+            Heads::Rows(rows) => rows.len() as u64 * self.codes.bytes().0 / BLOCK_ROWS as u64,
+        }
+    }
+
     /// The first row of a block, and which of its rows are searched.
     fn block(&self, block: usize) -> (u32, u32) {
         let row = (block * BLOCK_ROWS) as u32;
@@ -215,18 +273,26 @@ impl CodedPart<'_> {
             return rows.into_iter().map(|(row, _)| row).collect();
         }
         let place = |row: u32| (row as usize / BLOCK_ROWS, row as usize % BLOCK_ROWS);
-        let mut left = Vec::new();
+        // What is damaged, or no number, rules nothing out.
+        let reaches = |most: f64| most >= f64::from(threshold) || most.is_nan();
+        let mut sharpened = Vec::new();
         for (at, &(row, most)) in rows.iter().enumerate() {
             if let Some((next, _)) = rows.get(at + AHEAD) {
                 self.codes.fetch_tail(place(*next));
             }
-            let most = self.codes.tail(place(row)).map(|tail| query.sharpen(most, &tail));
-            // What is damaged, or no number, rules nothing out.
-            if most.is_none_or(|most| most >= f64::from(threshold) || most.is_nan()) {
-                left.push(row);
+            let found = self.codes.tail(place(row)).map(|tail| query.sharpen(most, &tail));
+            if found.is_none_or(|found| reaches(found.most)) {
+                self.codes.fetch_second(place(row));
+                sharpened.push((row, found));
             }
         }
-        counts.add(&counts.bytes_read, rows.len() as u64 * self.codes.bytes().1);
+        let is_left = |(row, found): &(u32, Option<Sharpened>)| {
+            let second = found.zip(self.codes.second(place(*row)));
+            second.is_none_or(|(found, second)| reaches(query.sharpen_again(found, &second)))
+        };
+        let left: Vec<u32> = sharpened.iter().filter(|one| is_left(one)).map(|(row, _)| *row).collect();
+        let (_, first, second) = self.codes.bytes();
+        counts.add(&counts.bytes_read, rows.len() as u64 * first + sharpened.len() as u64 * second);
         tails.note(rows.len(), left.len());
         left
     }

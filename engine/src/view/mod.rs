@@ -209,7 +209,7 @@ impl View {
     /// ```
     /// # let dir = tempfile::tempdir()?;
     /// # let store = siltstone::Store::create(dir.path().join("store"))?;
-    /// # let identity = siltstone::EmbeddingIdentity::new("demo", "two", 2);
+    /// # let identity = siltstone::EmbeddingIdentity { dims: 2, ..Default::default() };
     /// # let collection = store.create_collection("docs", &identity)?;
     /// # let mut writer = collection.writer()?;
     /// # writer.upsert(siltstone::Record::new("a", &[1.0, 0.0]))?;

@@ -1,11 +1,18 @@
-//! The lower halves of a row's head: what they add to the sum of the upper ones. One row at a time, for the rows that the
-//! upper halves could not rule out. Byte j has elements j and j + F, with F as many as there are bytes.
+//! Heads of single rows. The lower halves: what they add to the sum of the upper ones, for the rows that those could not rule
+//! out. And the upper halves, where so few rows of a block are wanted that reading all of it would cost more. Byte j has
+//! elements j and j + F, with F as many as there are bytes.
 #![allow(unsafe_code)]
 
-use super::HeadQuery;
+use super::{Factors, HeadQuery, HeadRow, evaluate_row};
 
 impl HeadQuery {
-    /// Twice the sum over what the lower halves stand for, in steps of a sixteenth of those of the upper halves.
+    /// What a row's value is at most, and the estimate of it: the bits that every kernel gives for the row in its block.
+    pub(crate) fn bounds_of_row(&self, row: &HeadRow<'_>, factors: &Factors) -> (f32, f32) {
+        let HeadRow { codes, scale, head_error, tail_norm, offset } = *row;
+        evaluate_row(self.fine(codes), (scale, head_error, tail_norm, offset), factors)
+    }
+
+    /// Twice the sum over what halves stand for; of lower ones, in steps of a sixteenth of those of the upper halves.
     pub(crate) fn fine(&self, bytes: &[u8]) -> i32 {
         let [lower, upper] = &self.fine;
         #[cfg(target_arch = "x86_64")]

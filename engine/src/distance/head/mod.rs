@@ -106,6 +106,16 @@ pub(crate) struct HeadBlock<'a> {
     pub(crate) offset: &'a Lanes<f32>,
 }
 
+/// The head of one row: byte j has elements j and j + F, with F as many as there are bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadRow<'a> {
+    pub(crate) codes: &'a [u8],
+    pub(crate) scale: f32,
+    pub(crate) head_error: f32,
+    pub(crate) tail_norm: f32,
+    pub(crate) offset: f32,
+}
+
 /// What a block is worth to a query: for each row an estimate, and what its value is at most.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bounds {
@@ -235,7 +245,17 @@ fn evaluate(
     let rows = sums.iter().zip(block.scale).zip(block.head_error).zip(block.tail_norm).zip(block.offset);
     let out = bounds.most.iter_mut().zip(&mut bounds.estimate);
     for ((most, estimate), ((((&sum, &scale), &head), &tail), &offset)) in out.zip(rows) {
-        *estimate = (scale * factors.scale) * query.centred(sum) as f32 + offset * factors.offset;
-        *most = *estimate + (head * factors.head + tail * factors.tail);
+        (*most, *estimate) = evaluate_row(query.centred(sum), (scale, head, tail, offset), factors);
     }
+}
+
+/// What a row's value is at most, and the estimate of it.
+#[inline(always)]
+fn evaluate_row(
+    centred: i32,
+    (scale, head, tail, offset): (f32, f32, f32, f32),
+    factors: &Factors,
+) -> (f32, f32) {
+    let estimate = (scale * factors.scale) * centred as f32 + offset * factors.offset;
+    (estimate + (head * factors.head + tail * factors.tail), estimate)
 }

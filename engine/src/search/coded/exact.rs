@@ -104,21 +104,22 @@ impl<'v> Coded<'v> {
             .map(|(query, top)| Bar { threshold: query.threshold(top.bar()), fresh: 0 })
             .collect();
         let mut out = std::array::from_fn(|_| Bounds::default());
-        let mut touched = 0;
-        for block in blocks {
+        let mut bytes_read = 0;
+        let mut wanted = blocks.filter(|block| part.block(*block).1 != 0).peekable();
+        while let Some(block) = wanted.next() {
             let (row, mask) = part.block(block);
-            if mask == 0 {
-                continue;
+            if let Some(next) = wanted.peek().filter(|next| **next != block + 1) {
+                part.fetch_heads(*next);
             }
-            touched += 1;
-            let Some(heads) = part.codes.heads(block) else {
+            let Some(heads) = part.heads(block, mask) else {
                 let all = || lanes(mask).map(|lane| (row + lane, f32::INFINITY));
                 reached.left.iter_mut().for_each(|left| left.noted.extend(all()));
                 continue;
             };
+            bytes_read += part.head_bytes(&heads);
             let tiles = coded.chunks(CodeQuery::TILE).zip(bars.chunks_mut(CodeQuery::TILE)).enumerate();
             for ((tile, (coded, bars)), lefts) in tiles.zip(reached.left.chunks_mut(CodeQuery::TILE)) {
-                let found = CodeQuery::bounds_of(coded, &heads, &mut out);
+                let found = heads.bounds(coded, &mut out);
                 for (at, ((found, bar), left)) in found.iter().zip(bars).zip(lefts).enumerate() {
                     let reached_by = reaching(&found.most, bar.threshold) & mask;
                     if reached_by == 0 {
@@ -129,8 +130,8 @@ impl<'v> Coded<'v> {
                 }
             }
         }
-        run.counts.add(&run.counts.bytes_read, touched * part.codes.bytes().0);
-        Ok((touched > 0).then_some(reached))
+        run.counts.add(&run.counts.bytes_read, bytes_read);
+        Ok(reached.left.iter().any(|left| !left.noted.is_empty()).then_some(reached))
     }
 
     /// Holds the bounds of what was noted against the thresholds, sharpens those that reach them, and scores the rows that

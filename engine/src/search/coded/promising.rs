@@ -72,16 +72,16 @@ impl Coded<'_> {
         let mut gathered: Vec<Vec<(f32, u32)>> = vec![Vec::new(); queries.len()];
         let mut floors: Vec<f32> = (0..queries.len()).map(|query| shared.of(part.basis, query)).collect();
         let mut out = std::array::from_fn(|_| Bounds::default());
-        let mut touched = 0;
+        let mut bytes_read = 0;
         let blocks = first..(first + TASK_BLOCKS * stride).min(part.codes.blocks());
         for number in blocks.step_by(stride) {
             let (row, mask) = part.block(number);
             // Rows of a damaged block promise nothing.
-            let Some(heads) = part.codes.heads(number).filter(|_| mask != 0) else { continue };
-            touched += 1;
+            let Some(heads) = (mask != 0).then(|| part.heads(number, mask)).flatten() else { continue };
+            bytes_read += part.head_bytes(&heads);
             let tiles = queries.chunks(CodeQuery::TILE).zip(floors.chunks_mut(CodeQuery::TILE));
             for ((queries, floors), gathered) in tiles.zip(gathered.chunks_mut(CodeQuery::TILE)) {
-                let found = CodeQuery::bounds_of(queries, &heads, &mut out);
+                let found = heads.bounds(queries, &mut out);
                 for ((found, floor), gathered) in found.iter().zip(floors).zip(gathered) {
                     for lane in lanes(reaching(&found.estimate, *floor) & mask) {
                         // One that equals the floor is no better than those that are known.
@@ -95,7 +95,7 @@ impl Coded<'_> {
                 }
             }
         }
-        counts.add(&counts.bytes_read, touched * part.codes.bytes().0);
+        counts.add(&counts.bytes_read, bytes_read);
         let queries = queries.iter().zip(gathered).zip(floors).enumerate();
         let seeds = queries.map(|(at, ((query, mut gathered), floor))| {
             shared.raise(part.basis, at, keep_best(&mut gathered, wanted).unwrap_or(floor));
