@@ -1,7 +1,8 @@
 //! Prints tables of siltstone's speed beside the bare machine's, measured in turns in one run:
-//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [hard] [shapes] [peers] [open] [backup]
+//! `cargo run --release -p siltstone-benches -- [ingest] [search] [codes] [filters] [hard] [shapes] [appends] [peers] [open] [backup]
 //! [rescan] [workload] [unchanged] [--rows N] [--dir DIR] [--python PYTHON] [--peers NAMES]`.
 
+mod appends;
 mod backup;
 mod codes;
 mod documentation;
@@ -61,6 +62,9 @@ fn main() {
     }
     if wanted("shapes") {
         shapes::table(&source, dir.path(), rows);
+    }
+    if wanted("appends") {
+        appends::table(&source, dir.path(), rows);
     }
     if wanted("peers") {
         let others = peers::Others::find(python, peers);
