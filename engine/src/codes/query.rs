@@ -12,7 +12,7 @@ use super::rotation;
 use crate::distance::Query;
 use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, HeadRow, QUERY_MOST, TILE};
 use crate::distance::signs::SignQuery;
-use crate::distance::wide::{project, subtract};
+use crate::distance::wide::split;
 
 /// Greatest magnitude of a rounded element of the rotated tail.
 const SIGN_MOST: f64 = 127.0;
@@ -93,9 +93,7 @@ impl CodeQuery {
         let p_norm = norm(&p);
         // Both `|q|` and what is taken from it round relative to themselves.
         let rounding = QUERY_ROUNDING * (p_norm + q_norm + m.abs() * basis.centre_norm());
-        let g = project(basis.directions(), &p);
-        let mut tail = p.clone();
-        subtract(&mut tail, basis.directions(), &g);
+        let (g, mut tail) = split(&p, basis.directions());
         let tail_norm = norm(&tail) + rounding;
         rotation::rotate(&mut tail, |power| 1.0 / (power as f64).sqrt());
 

@@ -5,59 +5,42 @@
 /// Sums that do not wait for each other.
 const LANES: usize = 32;
 
-/// The dot product of `vector` with each row of `rows`.
-pub(crate) fn project(rows: &[f32], vector: &[f64]) -> Vec<f64> {
+/// The dot product of `vector` with each row of `rows`, and what is left of it without those times the rows. A row is read
+/// once, for both.
+pub(crate) fn split(vector: &[f64], rows: &[f32]) -> (Vec<f64>, Vec<f64>) {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx512f") {
         // SAFETY: the processor was asked on the line above.
-        return unsafe { project_avx512(rows, vector) };
+        return unsafe { split_avx512(vector, rows) };
     } else if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor was asked on the line above.
-        return unsafe { project_avx2(rows, vector) };
+        return unsafe { split_avx2(vector, rows) };
     }
-    project_here(rows, vector)
-}
-
-/// Subtracts from `vector` each row of `rows` times its factor.
-pub(crate) fn subtract(vector: &mut [f64], rows: &[f32], factors: &[f64]) {
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx512f") {
-        // SAFETY: the processor was asked on the line above.
-        return unsafe { subtract_avx512(vector, rows, factors) };
-    } else if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor was asked on the line above.
-        return unsafe { subtract_avx2(vector, rows, factors) };
-    }
-    subtract_here(vector, rows, factors);
+    split_here(vector, rows)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn project_avx512(rows: &[f32], vector: &[f64]) -> Vec<f64> {
-    project_here(rows, vector)
+fn split_avx512(vector: &[f64], rows: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    split_here(vector, rows)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn project_avx2(rows: &[f32], vector: &[f64]) -> Vec<f64> {
-    project_here(rows, vector)
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-fn subtract_avx512(vector: &mut [f64], rows: &[f32], factors: &[f64]) {
-    subtract_here(vector, rows, factors);
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn subtract_avx2(vector: &mut [f64], rows: &[f32], factors: &[f64]) {
-    subtract_here(vector, rows, factors);
+fn split_avx2(vector: &[f64], rows: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    split_here(vector, rows)
 }
 
 #[inline(always)]
-fn project_here(rows: &[f32], vector: &[f64]) -> Vec<f64> {
-    rows.chunks(vector.len().max(1)).map(|row| dot(row, vector)).collect()
+fn split_here(vector: &[f64], rows: &[f32]) -> (Vec<f64>, Vec<f64>) {
+    let (dims, mut left) = (vector.len().max(1), vector.to_vec());
+    let mut products = Vec::with_capacity(rows.len() / dims);
+    for row in rows.chunks(dims) {
+        let product = dot(row, vector);
+        left.iter_mut().zip(row).for_each(|(to, &x)| *to -= product * f64::from(x));
+        products.push(product);
+    }
+    (products, left)
 }
 
 #[inline(always)]
@@ -73,13 +56,6 @@ fn dot(row: &[f32], vector: &[f64]) -> f64 {
     lanes.iter().sum::<f64>() + rest
 }
 
-#[inline(always)]
-fn subtract_here(vector: &mut [f64], rows: &[f32], factors: &[f64]) {
-    for (row, &factor) in rows.chunks(vector.len().max(1)).zip(factors) {
-        vector.iter_mut().zip(row).for_each(|(to, &x)| *to -= factor * f64::from(x));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,13 +69,11 @@ mod tests {
                 .flat_map(|at| (0..dims).map(move |i| f32::from(u8::from(i == at * dims / count))))
                 .collect();
             let vector: Vec<f64> = (0..dims).map(|i| (i as f64 * 0.7).sin()).collect();
-            let found = project(&rows, &vector);
+            let (found, left) = split(&vector, &rows);
             let expected: Vec<f64> = (0..count).map(|at| vector[at * dims / count]).collect();
             assert_eq!(found, expected);
-            let mut left = vector.clone();
-            subtract(&mut left, &rows, &found);
-            assert!(project(&rows, &left).iter().all(|x| *x == 0.0), "{dims}");
-            assert_eq!(project_here(&rows, &vector), found);
+            assert!(split(&left, &rows).0.iter().all(|x| *x == 0.0), "{dims}");
+            assert_eq!(split_here(&vector, &rows), (found, left));
         }
     }
 }

@@ -141,16 +141,15 @@ impl<'v> Coded<'v> {
         let of_queries = coded.iter().zip(run.queries).zip(run.tops).zip(&run.scored).zip(&run.tails);
         for (((((coded, query), top), scored), tails), left) in of_queries.zip(&reached.left) {
             let threshold = coded.threshold(top.bar());
-            let reaching = left.noted.iter().filter(|(row, most)| {
-                (*most >= threshold || most.is_nan()) && !is_among(scored, reached.part, *row)
-            });
+            let reaching = left.noted.iter().filter(|(_, most)| *most >= threshold || most.is_nan());
             let rows: Vec<(u32, f32)> = reaching.copied().collect();
             if rows.is_empty() {
                 continue;
             }
             let counts = run.counts;
             counts.add(&counts.passed_heads, rows.len() as u64);
-            let rows = part.by_tails(rows, coded, threshold, tails, counts);
+            let mut rows = part.by_tails(rows, coded, threshold, tails, counts);
+            rows.retain(|row| !is_among(scored, reached.part, *row));
             counts.add(&counts.passed_signs, rows.len() as u64);
             counts.add(&counts.bytes_read, rows.len() as u64 * 4 * query.dims() as u64);
             let (from, to) = reached.range;
