@@ -11,6 +11,7 @@ use siltstone_format::names::{BASES_DIR, basis_file, basis_of};
 use siltstone_format::{Digest, Flaw, Metric, basis};
 
 use super::bound::{LEAST_WEIGHT, norm};
+use super::rotation::Rotation;
 use crate::disk::{Disk, durable};
 use crate::error::{Error, Result};
 
@@ -21,6 +22,7 @@ pub(crate) struct Basis {
     metric: Metric,
     centre_norm: f64,
     weights: Vec<f32>,
+    rotation: Rotation,
 }
 
 impl Basis {
@@ -34,7 +36,8 @@ impl Basis {
         let centre_norm = norm(&file.centre);
         let first = file.spectrum.first().copied().unwrap_or(0.0);
         let weights = file.spectrum.iter().map(|variance| weight(variance / first)).collect();
-        Ok(Self { file, metric, centre_norm, weights })
+        let rotation = Rotation::new(file.header.dims as usize);
+        Ok(Self { file, metric, centre_norm, weights, rotation })
     }
 
     pub(crate) fn digest(&self) -> Digest {
@@ -92,6 +95,11 @@ impl Basis {
     /// they are divided by it.
     pub(super) fn weights(&self) -> &[f32] {
         &self.weights
+    }
+
+    /// How tails are rotated before their signs are taken.
+    pub(super) fn rotation(&self) -> &Rotation {
+        &self.rotation
     }
 
     /// At least the norm of `V V^T - I`.

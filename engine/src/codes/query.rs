@@ -8,7 +8,6 @@ use super::bound::{
     CANONICAL, EVALUATION_SHARE, HEAD_SHARE, LEAST, MOST, QUERY_ROUNDING, ROW_SHARE, TAIL_SHARE, dot, down,
     norm, up,
 };
-use super::rotation;
 use crate::distance::Query;
 use crate::distance::head::{Bounds, Factors, HeadBlock, HeadKernel, HeadQuery, HeadRow, QUERY_MOST, TILE};
 use crate::distance::signs::SignQuery;
@@ -95,7 +94,7 @@ impl CodeQuery {
         let rounding = QUERY_ROUNDING * (p_norm + q_norm + m.abs() * basis.centre_norm());
         let (g, mut tail) = split(&p, basis.directions());
         let tail_norm = norm(&tail) + rounding;
-        rotation::rotate(&mut tail, |power| 1.0 / (power as f64).sqrt());
+        basis.rotation().apply_f64(&mut tail);
 
         let weighted: Vec<f64> = g.iter().zip(basis.weights()).map(|(g, &w)| g * f64::from(w)).collect();
         let (step, y) = steps(&weighted, f64::from(QUERY_MOST));

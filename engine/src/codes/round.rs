@@ -66,14 +66,14 @@ impl Rounded {
 
 /// What the upper halves lose with this scale, squared.
 fn lost(scaled: &[f64], weights: &[f32], scale: f32) -> f64 {
-    let step = f64::from(scale);
-    let one = |(&x, &weight): (&f64, &f32)| (f64::from(weight) * (x - step * upper(byte(x / step)))).powi(2);
+    let (step, steps) = (f64::from(scale), 1.0 / f64::from(scale));
+    let one = |(&x, &weight): (&f64, &f32)| (f64::from(weight) * (x - step * upper(byte(x * steps)))).powi(2);
     scaled.iter().zip(weights).map(one).sum()
 }
 
-/// The byte that stands for a number of steps. Saturates.
+/// The byte that stands for a number of steps: the nearest, by cutting off what is beyond the point. Saturates.
 fn byte(steps: f64) -> u8 {
-    (steps + MIDDLE).round() as u8
+    (steps + (MIDDLE + 0.5)) as u8
 }
 
 /// What the upper half of a byte stands for: the middle of its sixteen steps.

@@ -128,7 +128,7 @@ fn code(basis: &Basis, row: &[f32], projected: &[f32], tail: &mut [f32], length:
     let tail_norm = norm(tail);
     let tail_rounding = 1.01 * head_rounding
         + rounding(projected.len() + 1) * (row_norm + 1.01 * directions.sqrt() * head_norm);
-    rotation::rotate(tail, |power| (1.0 / (power as f64).sqrt()) as f32);
+    basis.rotation().apply_f32(tail);
     let rotation_rounding = rotation::roundings(tail.len()) * 2.0 * f64::from(f32::EPSILON) * tail_norm;
     let around = tail_rounding + rotation_rounding + rho;
     let share = (TAIL_SHARE + EVALUATION_SHARE) * dims.sqrt();
@@ -178,12 +178,21 @@ struct Signs {
 impl Signs {
     fn of(elements: &[f32]) -> Self {
         let count = elements.len() as f64;
-        let scale = (elements.iter().map(|x| f64::from(x.abs())).sum::<f64>() / count) as f32;
-        let missed = elements.iter().map(|x| f64::from(x.abs()) - f64::from(scale));
-        let missed = missed.map(|difference| difference * difference).sum::<f64>().sqrt();
+        let scale = (sum_of(elements, |x| f64::from(x.abs())) / count) as f32;
+        let missed = sum_of(elements, |x| (f64::from(x.abs()) - f64::from(scale)).powi(2)).sqrt();
         let word = |chunk: &[f32]| {
             chunk.iter().enumerate().fold(0u64, |word, (at, x)| word | u64::from(x.is_sign_positive()) << at)
         };
         Self { bits: elements.chunks(64).map(word).collect(), scale, missed }
     }
+}
+
+/// The sum of something over all elements, in eight lanes.
+fn sum_of(elements: &[f32], of: impl Fn(f32) -> f64) -> f64 {
+    let (eights, rest) = elements.as_chunks::<8>();
+    let mut lanes = [0.0f64; 8];
+    for eight in eights {
+        lanes.iter_mut().zip(eight).for_each(|(lane, &x)| *lane += of(x));
+    }
+    lanes.iter().sum::<f64>() + rest.iter().map(|&x| of(x)).sum::<f64>()
 }
