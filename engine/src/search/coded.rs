@@ -30,7 +30,7 @@ const TASK_BLOCKS: usize = 64;
 const TOGETHER: usize = 32 << 20;
 /// Tails that are looked at before it is judged what they are worth to a query.
 const TRIED: u64 = 512;
-/// How many tails ahead of the one that is looked at are on their way from memory.
+/// How many tails, or heads of single rows, ahead of the one that is looked at are on their way from memory.
 const AHEAD: usize = 6;
 /// Tails are not looked at any more when they rule out less than one row in this many.
 const WORTH: u64 = 4;
@@ -238,7 +238,23 @@ impl CodedPart<'_> {
         lanes(mask).map(row).collect::<Option<_>>().map(Heads::Rows)
     }
 
-    /// Asks the memory for the heads of a block that does not follow the one before.
+    /// Asks the memory for the heads of the first of some blocks.
+    fn fetch_first_heads(&self, blocks: &[usize]) {
+        if self.by_rows {
+            blocks.iter().take(AHEAD).for_each(|block| self.fetch_heads(*block));
+        }
+    }
+
+    /// While one of some blocks is looked at, asks the memory for one after it, unless it follows anyway.
+    fn fetch_heads_after(&self, blocks: &[usize], at: usize) {
+        let ahead = if self.by_rows { AHEAD } else { 1 };
+        if let Some((&before, &next)) = blocks.get(at + ahead - 1).zip(blocks.get(at + ahead))
+            && next != before + 1
+        {
+            self.fetch_heads(next);
+        }
+    }
+
     fn fetch_heads(&self, block: usize) {
         match self.by_rows && self.codes.has_good_tails(block) {
             true => lanes(self.block(block).1).for_each(|lane| self.codes.fetch_head((block, lane as usize))),

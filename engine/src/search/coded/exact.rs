@@ -105,12 +105,11 @@ impl<'v> Coded<'v> {
             .collect();
         let mut out = std::array::from_fn(|_| Bounds::default());
         let mut bytes_read = 0;
-        let mut wanted = blocks.filter(|block| part.block(*block).1 != 0).peekable();
-        while let Some(block) = wanted.next() {
+        let wanted: Vec<usize> = blocks.filter(|block| part.block(*block).1 != 0).collect();
+        part.fetch_first_heads(&wanted);
+        for (at, &block) in wanted.iter().enumerate() {
             let (row, mask) = part.block(block);
-            if let Some(next) = wanted.peek().filter(|next| **next != block + 1) {
-                part.fetch_heads(*next);
-            }
+            part.fetch_heads_after(&wanted, at);
             let Some(heads) = part.heads(block, mask) else {
                 let all = || lanes(mask).map(|lane| (row + lane, f32::INFINITY));
                 reached.left.iter_mut().for_each(|left| left.noted.extend(all()));
