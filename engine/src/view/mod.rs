@@ -210,7 +210,7 @@ impl View {
     /// # let dir = tempfile::tempdir()?;
     /// # let store = siltstone::Store::create(dir.path().join("store"))?;
     /// # let identity = siltstone::EmbeddingIdentity { dims: 2, ..Default::default() };
-    /// # let collection = store.create_collection("docs", &identity)?;
+    /// # let collection = store.create_collection("docs", identity)?;
     /// # let mut writer = collection.writer()?;
     /// # writer.upsert(siltstone::Record::new("a", &[1.0, 0.0]))?;
     /// # writer.commit()?;
