@@ -3,7 +3,7 @@
 //! It is made of sign flips and fast Hadamard transforms, each exactly orthogonal. A width that is no power of two gets
 //! the transform over its first elements and then over its last, twice, so every width from 1 on has one.
 
-use std::ops::{Add, Mul, Sub};
+use crate::distance::hadamard::{round_f32, round_f64};
 
 /// How many times each element is rounded at most: once a step of each transform, and once when it is scaled.
 pub(super) fn roundings(width: usize) -> f64 {
@@ -31,37 +31,17 @@ impl Rotation {
 
     /// Rotates `vector` in place.
     pub(super) fn apply_f64(&self, vector: &mut [f64]) {
-        self.apply(vector, 1.0 / (self.power as f64).sqrt());
-    }
-
-    /// Rotates `vector` in place. On the widest registers there are, which changes no bit.
-    #[allow(unsafe_code)]
-    pub(super) fn apply_f32(&self, vector: &mut [f32]) {
-        #[cfg(target_arch = "x86_64")]
-        if std::arch::is_x86_feature_detected!("avx2") {
-            // SAFETY: the processor was asked on the line above.
-            return unsafe { self.apply_f32_avx2(vector) };
-        }
-        self.apply(vector, (1.0 / (self.power as f64).sqrt()) as f32);
-    }
-
-    #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx2")]
-    fn apply_f32_avx2(&self, vector: &mut [f32]) {
-        self.apply(vector, (1.0 / (self.power as f64).sqrt()) as f32);
-    }
-
-    #[inline(always)]
-    fn apply<T>(&self, vector: &mut [T], factor: T)
-    where
-        T: Copy + From<f32> + Add<Output = T> + Sub<Output = T> + Mul<Output = T>,
-    {
+        let factor = 1.0 / (self.power as f64).sqrt();
         for (from, signs) in &self.rounds {
-            let part = vector.get_mut(*from..*from + self.power).unwrap_or_default();
-            for (element, &sign) in part.iter_mut().zip(signs) {
-                *element = *element * (T::from(sign) * factor);
-            }
-            transform(part);
+            round_f64(vector.get_mut(*from..*from + self.power).unwrap_or_default(), signs, factor);
+        }
+    }
+
+    /// Rotates `vector` in place.
+    pub(super) fn apply_f32(&self, vector: &mut [f32]) {
+        let factor = (1.0 / (self.power as f64).sqrt()) as f32;
+        for (from, signs) in &self.rounds {
+            round_f32(vector.get_mut(*from..*from + self.power).unwrap_or_default(), signs, factor);
         }
     }
 }
@@ -71,30 +51,6 @@ fn flips(round: u64, at: u64) -> bool {
     let word = (round << 32 | at).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (word ^ (word >> 27)) >> 40 & 1 == 1
-}
-
-/// The fast Hadamard transform of a power of two of elements, not scaled.
-#[inline(always)]
-fn transform<T: Copy + Add<Output = T> + Sub<Output = T>>(elements: &mut [T]) {
-    let mut half = 1;
-    // Two steps at once while their pairs lie close together.
-    if elements.len() >= 4 {
-        for four in elements.as_chunks_mut::<4>().0 {
-            let [a, b, c, d] = *four;
-            let (ab, a_b, cd, c_d) = (a + b, a - b, c + d, c - d);
-            *four = [ab + cd, a_b + c_d, ab - cd, a_b - c_d];
-        }
-        half = 4;
-    }
-    while half < elements.len() {
-        for pair in elements.chunks_exact_mut(2 * half) {
-            let (low, high) = pair.split_at_mut(half);
-            for (a, b) in low.iter_mut().zip(high) {
-                (*a, *b) = (*a + *b, *a - *b);
-            }
-        }
-        half *= 2;
-    }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 
 mod canonical;
 mod dispatch;
+pub(crate) mod hadamard;
 pub(crate) mod head;
 mod kernel;
 pub(crate) mod prefetch;
