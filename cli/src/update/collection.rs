@@ -9,7 +9,7 @@ use siltstone::{EmbeddingIdentity, OnDamage, Record, Store, Writer};
 use crate::command::context::Context;
 use crate::exit::CliError;
 use crate::ingest::embed::Embedder;
-use crate::ingest::scan::{Document, Documents, Reason, RootState, Scan, ScanOptions, scan};
+use crate::ingest::scan::{Document, Reason, RootState, Scan, ScanOptions, scan};
 use crate::ingest::sources::{Scope, Source};
 use crate::sources::{self, Coverage, SourceRoot, SourceRoots};
 
@@ -19,27 +19,11 @@ use super::job::{Job, Looked, look};
 use super::pending::Pending;
 use super::progress::Progress;
 use super::report::Ended;
-use super::seen::{Seen, SeenFiles};
+use super::seen::SeenFiles;
 use super::staging::{Staging, is_paid};
 use super::stored::Stored;
 use super::texts::Texts;
 use super::vectors::{self, Sources};
-
-/// Documents that are looked at together: they fill all processors and several requests.
-const TOGETHER: usize = 256;
-/// And no more bytes of them than this, so that memory stays flat whatever the documents are.
-const TOGETHER_BYTES: u64 = 4 << 20;
-/// At so many documents is glanced together.
-const GLANCED_AT: usize = 8_192;
-
-/// Documents that are looked at together.
-#[derive(Default)]
-struct Group {
-    /// What is known of each file, in the order of ids.
-    known: Vec<Option<Seen>>,
-    /// Those that must be read, with their places among all documents.
-    unsettled: Vec<(usize, Document)>,
-}
 
 /// Which parts of an update are wanted, and how far it may go.
 #[derive(Clone, Debug)]
@@ -332,35 +316,6 @@ impl Run<'_> {
             self.progress.advance(group.known.len() as u64, ended);
         }
         Ok(looked_at)
-    }
-
-    /// The documents from `from` on that are looked at together: as many as are known at a glance, and no more of the
-    /// others than memory and processors want. A document is known when its file is what it was when it was read last,
-    /// and the store has it as a whole, made from what was in the file then.
-    fn group(&self, documents: &Documents, from: usize, stored: &Stored, seen: &mut SeenFiles) -> Group {
-        let mut group = Group::default();
-        let (mut bytes, mut hint) = (0, 0);
-        for at in from..documents.len().min(from + GLANCED_AT) {
-            let Some(id) = documents.id(at) else { break };
-            let known = seen.look_up(id).filter(|seen| {
-                documents.stamp(at) == Some(seen.stamp)
-                    && !self.extent.verify_content
-                    && !self.extent.again.contains(id)
-                    && stored.is_current_near(&mut hint, id, &seen.hash)
-            });
-            if known.is_none() {
-                let Some(document) = documents.get(at) else { break };
-                let is_full =
-                    group.unsettled.len() == TOGETHER || bytes + document.size_bytes > TOGETHER_BYTES;
-                if is_full && !group.unsettled.is_empty() {
-                    break;
-                }
-                bytes += document.size_bytes;
-                group.unsettled.push((at, document));
-            }
-            group.known.push(known);
-        }
-        group
     }
 
     /// Gives the jobs their vectors, and every document that is whole to the writer. Says whether to go on.

@@ -13,6 +13,7 @@
 mod collection;
 mod consent;
 mod estimate;
+mod group;
 mod guard;
 mod job;
 mod journal;
